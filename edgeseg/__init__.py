@@ -1,0 +1,71 @@
+"""Live segmentation masks from a camera, on the machine beside it.
+
+    import edgeseg
+
+    model = edgeseg.load("fast-scnn-street")
+    masks = model(image)                                # uint8 [H, W, 3] BGR in, masks at the image's own size out
+    for result in edgeseg.stream("rtsp://...", model):
+        result.masks.of("road"), result.age_ms
+
+Importing this loads no engine library; `load` and `stream` do.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from edgeseg.core.packages import missing_packages_explained
+
+if TYPE_CHECKING:
+    from edgeseg.core.bundle import Bundle
+    from edgeseg.core.errors import EdgesegError
+    from edgeseg.core.masks import InstanceMasks, Masks, SemanticMask
+    from edgeseg.core.result import EngineInfo, Frame, Result, Timing
+    from edgeseg.runtime.segmenter import Segmenter, load
+    from edgeseg.stream.pipeline import Stream, stream
+    from edgeseg.stream.source import Source
+
+__version__ = "0.1.0"
+
+_ROOM_OF = {
+    "Bundle": "edgeseg.core.bundle",
+    "EdgesegError": "edgeseg.core.errors",
+    "EngineInfo": "edgeseg.core.result",
+    "Frame": "edgeseg.core.result",
+    "InstanceMasks": "edgeseg.core.masks",
+    "Masks": "edgeseg.core.masks",
+    "Result": "edgeseg.core.result",
+    "Segmenter": "edgeseg.runtime.segmenter",
+    "SemanticMask": "edgeseg.core.masks",
+    "Source": "edgeseg.stream.source",
+    "Stream": "edgeseg.stream.pipeline",
+    "Timing": "edgeseg.core.result",
+    "load": "edgeseg.runtime.segmenter",
+    "stream": "edgeseg.stream.pipeline",
+}
+
+__all__ = [
+    "Bundle",
+    "EdgesegError",
+    "EngineInfo",
+    "Frame",
+    "InstanceMasks",
+    "Masks",
+    "Result",
+    "Segmenter",
+    "SemanticMask",
+    "Source",
+    "Stream",
+    "Timing",
+    "load",
+    "stream",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name's module at its first use."""
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'edgeseg' has no attribute {name!r}")
+    with missing_packages_explained():
+        return getattr(importlib.import_module(_ROOM_OF[name]), name)

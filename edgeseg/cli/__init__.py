@@ -1,0 +1,48 @@
+"""The command line. A verb is one frozen dataclass in a file of its own: its fields are its options, its docstring its help."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+
+from edgeseg.cli.doctor import Doctor
+from edgeseg.cli.eval import Eval
+from edgeseg.cli.export import Export
+from edgeseg.cli.models import Models
+from edgeseg.cli.run import Run
+from edgeseg.cli.train import Train
+from edgeseg.core.errors import EdgesegError
+from edgeseg.core.packages import missing_packages_explained
+
+Verb = (
+    Annotated[Run, tyro.conf.subcommand("run")]
+    | Annotated[Models, tyro.conf.subcommand("models")]
+    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+    | Annotated[Eval, tyro.conf.subcommand("eval")]
+    | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
+)
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one verb and returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    verb: Run | Models | Doctor | Eval | Train | Export = tyro.cli(
+        Verb,  # type: ignore[arg-type]  (tyro reads the annotated union; type checkers see a union object)
+        prog="edgeseg",
+        description="Live segmentation masks from a camera, on the machine beside it.",
+        args=arguments,
+        config=(tyro.conf.OmitSubcommandPrefixes,),
+    )
+    try:
+        with missing_packages_explained():
+            return verb.execute()
+    except EdgesegError as error:
+        print(f"edgeseg: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return INTERRUPTED

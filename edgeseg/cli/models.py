@@ -1,0 +1,62 @@
+"""`edgeseg models`"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from edgeseg.cli.output import check_json_file, console_beside, write_json
+
+
+@dataclass(frozen=True)
+class Models:
+    """List the models that are here: what each is for, what it costs and what it is worth."""
+
+    json: str | None = None
+    """Write the list as one JSON document to this file ("-" for standard output)."""
+
+    def execute(self) -> int:
+        """Prints the table; a bundle that does not open is listed with what is wrong. Returns the exit status."""
+        from rich.table import Table
+
+        from edgeseg.core.bundle import Bundle
+        from edgeseg.core.catalog import catalog
+        from edgeseg.core.errors import BundleError
+
+        check_json_file(self.json)
+        table = Table("model", "task", "network", "input", "precisions", "MB", "mIoU", "trained on")
+        rows: list[dict[str, Any]] = []
+        for name, path in sorted(catalog().items()):
+            try:
+                bundle = Bundle.open(path)
+            except BundleError as error:
+                rows.append({"name": name, "path": str(path), "error": str(error)})
+                table.add_row(name, f"[red]{error}")
+                continue
+            row = _row(bundle)
+            rows.append(row)
+            figures = ", ".join(f"{m['data']} {m['split']} {100 * m['miou']:.1f}" for m in row["metrics"] if "miou" in m)
+            size = f"{row['input'][0]}x{row['input'][1]}"
+            data = ", ".join(str(entry) for entry in bundle.training.get("data", []))
+            megabytes = f"{row['bytes'] / 1e6:.1f}"
+            table.add_row(name, row["task"], row["architecture"], size, ", ".join(row["precisions"]), megabytes, figures, data)
+        console = console_beside(self.json)
+        console.print(table if rows else "no models here: `edgeseg export CHECKPOINT --out engines/NAME` writes one")
+        write_json(self.json, rows)
+        return 0
+
+
+def _row(bundle: Any) -> dict[str, Any]:
+    return {
+        "name": bundle.path.name,
+        "path": str(bundle.path),
+        "task": bundle.task,
+        "architecture": bundle.architecture,
+        "input": [bundle.width, bundle.height],
+        "classes": list(bundle.classes),
+        "precisions": sorted(bundle.graphs),
+        "bytes": sum((bundle.path / name).stat().st_size for name in bundle.files),
+        "metrics": list(bundle.metrics),
+        "training": bundle.training,
+        "terms": bundle.terms,
+    }

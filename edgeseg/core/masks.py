@@ -1,0 +1,83 @@
+"""What a model says about an image: a class for each pixel, or a mask for each thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.core import rle
+from edgeseg.core.errors import UsageError, did_you_mean
+
+
+def _class_id(name: str, classes: tuple[str, ...]) -> int:
+    if name not in classes:
+        raise UsageError(f"this model has no class {name!r}: {did_you_mean(name, classes)}")
+    return classes.index(name)
+
+
+@dataclass(frozen=True, eq=False)
+class SemanticMask:
+    """A class for each pixel.
+
+    labels: uint8 [H, W], class ids, at the image's own size.
+    classes: class names by id.
+    confidence: float32 [H, W] in 0..1, or None where the model was not asked for it.
+    """
+
+    labels: NDArray[np.uint8]
+    classes: tuple[str, ...]
+    confidence: NDArray[np.float32] | None = None
+
+    def of(self, name: str) -> NDArray[np.bool_]:
+        """Returns bool [H, W], true where the pixel is of class `name`. Raises UsageError for an unknown class."""
+        return self.labels == _class_id(name, self.classes)
+
+
+@dataclass(frozen=True, eq=False)
+class InstanceMasks:
+    """A mask for each thing seen.
+
+    masks: bool [N, H, W], at the image's own size.
+    boxes: float32 [N, 4], x0 y0 x1 y1 in pixels.
+    scores: float32 [N] in 0..1.
+    labels: uint8 [N], class ids.
+    classes: class names by id.
+    ids: int64 [N], the same number for the same thing from frame to frame, or None without a tracker.
+    """
+
+    masks: NDArray[np.bool_]
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    classes: tuple[str, ...]
+    ids: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def of(self, name: str) -> NDArray[np.bool_]:
+        """Returns bool [H, W], true where any thing of class `name` is. Raises UsageError for an unknown class."""
+        chosen = self.masks[self.labels == _class_id(name, self.classes)]
+        return np.logical_or.reduce(chosen, axis=0) if len(chosen) else np.zeros(self.masks.shape[1:], dtype=bool)
+
+    def to_coco(self) -> list[dict[str, Any]]:
+        """Returns one COCO result a thing: segmentation (RLE), bbox (x y w h, px), score, category, and id where tracked."""
+        results: list[dict[str, Any]] = []
+        for position, mask in enumerate(self.masks):
+            x0, y0, x1, y1 = (float(v) for v in self.boxes[position])
+            result: dict[str, Any] = {
+                "segmentation": rle.encode(mask),
+                "bbox": [x0, y0, x1 - x0, y1 - y0],
+                "score": float(self.scores[position]),
+                "category": self.classes[int(self.labels[position])],
+            }
+            if self.ids is not None:
+                result["id"] = int(self.ids[position])
+            results.append(result)
+        return results
+
+
+Masks = SemanticMask | InstanceMasks

@@ -1,0 +1,1 @@
+"""Readers of data sets: images and labels out, as arrays."""

@@ -1,0 +1,329 @@
+"""From faces to a visibility buffer: which face is seen at each pixel's centre, and how high the sun's rays are stopped.
+
+Attributes are planes over the screen from the inverse of a face's three corners in homogeneous coordinates (Olano and
+Greer 1997, "Triangle scan conversion using 2D homogeneous coordinates"), so that only the outline needs near clipping.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+TWO_SIDED, CUTOUT, CASTS, GRITTY, GLOWS, PAINTED, LEAFY = 1, 2, 4, 8, 16, 32, 64
+"""Bits of a face: seen from behind too; holes where its texture's alpha is low; casts a shadow; takes asphalt's grit when
+near; ignores light; takes its part's tint; a leaf, which shades itself softly."""
+
+STORE_WIDTH = 40
+"""Floats a visible face: planes of 1/w, u/w, v/w, sun/w, sheen/w (0:15), ambient and sun tint (15:21), shadow bias (21),
+number of edges (22), edges a x + b y + c >= 0 inside (23:38)."""
+META_WIDTH = 4
+"""Integers a visible face: texture, label, instance, bits."""
+NEAR = 0.12
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _level(step, deepest):
+    level = 0
+    while step > 1.5 and level < deepest:
+        step *= 0.5
+        level += 1
+    return level
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _fill(px, py, count, plane, divisor, name, texture, pool, places, sizes, ids, depth):
+    """Writes `name` where the convex outline covers a pixel's centre, is nearest, and (texture >= 0) is opaque."""
+    height, width = depth.shape
+    low, high = py[0], py[0]
+    for i in range(1, count):
+        low = min(low, py[i])
+        high = max(high, py[i])
+    first = max(0, int(np.ceil(low - 0.5)))
+    last = min(height - 1, int(np.ceil(high - 0.5)) - 1)
+    a, b, c = plane[0], plane[1], plane[2]
+    place, bits_u, bits_v = 0, 0, 0
+    if texture >= 0 and first <= last:
+        mx, my = 0.0, 0.0
+        for i in range(count):
+            mx += min(max(px[i], 0.0), float(width))
+            my += min(max(py[i], 0.0), float(height))
+        mx /= count
+        my /= count
+        q = 1.0 / (divisor[0] * mx + divisor[1] * my + divisor[2])
+        u = (plane[3] * mx + plane[4] * my + plane[5]) * q
+        v = (plane[6] * mx + plane[7] * my + plane[8]) * q
+        su = max(abs(plane[3] - u * divisor[0]), abs(plane[4] - u * divisor[1])) * q
+        sv = max(abs(plane[6] - v * divisor[0]), abs(plane[7] - v * divisor[1])) * q
+        level_u = _level(abs(su) * (1 << sizes[texture, 0]), sizes[texture, 0])
+        level_v = _level(abs(sv) * (1 << sizes[texture, 1]), sizes[texture, 1])
+        place = places[texture, level_u, level_v]
+        bits_u = sizes[texture, 0] - level_u
+        bits_v = sizes[texture, 1] - level_v
+    for y in range(first, last + 1):
+        yc = y + 0.5
+        left, right = 1e30, -1e30
+        j = count - 1
+        for i in range(count):
+            if (py[i] <= yc) != (py[j] <= yc):
+                x = px[i] + (yc - py[i]) * (px[j] - px[i]) / (py[j] - py[i])
+                left = min(left, x)
+                right = max(right, x)
+            j = i
+        if left >= width or right <= 0.0:
+            continue
+        x0 = max(0, int(np.ceil(max(left, 0.0) - 0.5)))
+        x1 = min(width, int(np.ceil(min(right, float(width)) - 0.5)))
+        base = np.float32(a * 0.5 + b * yc + c)
+        slope = np.float32(a)
+        if texture < 0:
+            row = depth[y]
+            names = ids[y]
+            for x in range(x0, x1):
+                d = base + slope * np.float32(x)
+                if d > row[x]:
+                    row[x] = d
+                    names[x] = name
+        else:
+            mask_u = (1 << bits_u) - 1
+            mask_v = (1 << bits_v) - 1
+            for x in range(x0, x1):
+                d = base + slope * np.float32(x)
+                if d > depth[y, x]:
+                    xc = x + 0.5
+                    q = 1.0 / (divisor[0] * xc + divisor[1] * yc + divisor[2])
+                    u = (plane[3] * xc + plane[4] * yc + plane[5]) * q
+                    v = (plane[6] * xc + plane[7] * yc + plane[8]) * q
+                    iu = int(np.floor(u * (mask_u + 1))) & mask_u
+                    iv = int(np.floor(v * (mask_v + 1))) & mask_v
+                    if pool[place + (iv << bits_u) + iu] >> 24 > 100:
+                        depth[y, x] = d
+                        ids[y, x] = name
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _light(face, row, pos, nrm, tint, gloss, info, mat, part_tint, sun, ambient, store, sheen):
+    """Ambient and sun tint of a face, its corners' sunlight (returned) and sheen: what it mirrors of the sky."""
+    bits = info[face, 2]
+    scale = np.sqrt(mat[0] * mat[0] + mat[4] * mat[4] + mat[8] * mat[8])
+    lit0, lit1, lit2 = 0.0, 0.0, 0.0
+    up = 0.0
+    lean = 0.0
+    for i in range(3):
+        nx, ny, nz = nrm[face, i, 0], nrm[face, i, 1], nrm[face, i, 2]
+        wx = (mat[0] * nx + mat[1] * ny + mat[2] * nz) / scale
+        wy = (mat[4] * nx + mat[5] * ny + mat[6] * nz) / scale
+        wz = (mat[8] * nx + mat[9] * ny + mat[10] * nz) / scale
+        lit = wx * sun[0] + wy * sun[1] + wz * sun[2]
+        if bits & LEAFY:
+            lit = 0.35 + 0.65 * lit
+        lit = max(lit, 0.0)
+        if i == 0:
+            lit0 = lit
+            lean = np.sqrt(wx * wx + wz * wz) / max(lit, 0.15) * sun[1]
+        elif i == 1:
+            lit1 = lit
+        else:
+            lit2 = lit
+        up += wy
+        sheen[i] = 0.0
+        if gloss[face] > 0.0:
+            x, y, z = pos[face, i, 0], pos[face, i, 1], pos[face, i, 2]
+            vx = mat[0] * x + mat[1] * y + mat[2] * z + mat[3]
+            vy = mat[4] * x + mat[5] * y + mat[6] * z + mat[7]
+            vz = mat[8] * x + mat[9] * y + mat[10] * z + mat[11]
+            r = 1.0 / np.sqrt(vx * vx + vy * vy + vz * vz + 1e-9)
+            facing = -(vx * wx + vy * wy + vz * wz) * r
+            mirror_y = vy * r + 2.0 * facing * wy
+            mirror_x = vx * r + 2.0 * facing * wx
+            mirror_z = vz * r + 2.0 * facing * wz
+            grazing = 1.0 - min(max(facing, 0.0), 1.0)
+            fresnel = 0.12 + 0.88 * grazing * grazing * grazing * grazing
+            sky = min(max(mirror_y * 2.2 + 0.32, 0.06), 1.0)
+            spot = max(mirror_x * sun[0] + mirror_y * sun[1] + mirror_z * sun[2], 0.0)
+            spot = spot * spot
+            spot = spot * spot
+            spot = spot * spot
+            sheen[i] = gloss[face] * (fresnel * sky + 0.5 * sun[3] * spot * spot)
+    up /= 3.0
+    if bits & LEAFY:
+        up = 0.5 * up + 0.4
+    for k in range(3):
+        t = float(tint[face, k])
+        if bits & PAINTED:
+            t *= part_tint[k]
+        if bits & GLOWS:
+            store[row, 15 + k] = t
+            store[row, 18 + k] = 0.0
+        else:
+            store[row, 15 + k] = t * (ambient[0, k] * (0.5 + 0.5 * up) + ambient[1, k] * (0.5 - 0.5 * up))
+            store[row, 18 + k] = t * ambient[2, k]
+    store[row, 21] = (1.3 if bits & LEAFY else 0.07 + min(0.16 * lean, 0.9))
+    return lit0, lit1, lit2
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def draw(
+    pos, nrm, uv, info, tint, gloss, spans, mats, tints, names, radii, view, sun, ambient,
+    pool, places, sizes, store, meta, ids, depth, used,
+):
+    """Draws parts of a mesh; returns how many faces the store then holds.
+
+    spans int32 [P, 2] faces from, to; mats float64 [P, 12] rows of the part's 3x4 matrix, metres from the camera along the
+    world's axes; names int32 [P, 2] label and instance, -1 for the face's own; radii float64 [P] metres, 0 = never culled.
+    view float64 [3, 3] takes those metres to (x w, y w, w) with x, y in pixels.
+    """
+    height, width = depth.shape
+    px, py = np.empty(8), np.empty(8)
+    cx, cy, cw = np.empty(4), np.empty(4), np.empty(4)
+    r = np.empty((3, 3))
+    mv = np.empty((3, 4))
+    plane = np.empty(9)
+    sheen = np.empty(3)
+    for p in range(spans.shape[0]):
+        mat = mats[p]
+        for i in range(3):
+            for k in range(4):
+                mv[i, k] = view[i, 0] * mat[k] + view[i, 1] * mat[4 + k] + view[i, 2] * mat[8 + k]
+        if radii[p] > 0.0:
+            reach = radii[p]
+            if mv[2, 3] < NEAR - reach:
+                continue
+            margin = reach * view[3, 0]
+            if mv[0, 3] < -margin or mv[0, 3] > width * mv[2, 3] + margin:
+                continue
+        for f in range(spans[p, 0], spans[p, 1]):
+            closest, farthest = 1e30, -1e30
+            for i in range(4):
+                x, y, z = pos[f, i, 0], pos[f, i, 1], pos[f, i, 2]
+                cx[i] = mv[0, 0] * x + mv[0, 1] * y + mv[0, 2] * z + mv[0, 3]
+                cy[i] = mv[1, 0] * x + mv[1, 1] * y + mv[1, 2] * z + mv[1, 3]
+                cw[i] = mv[2, 0] * x + mv[2, 1] * y + mv[2, 2] * z + mv[2, 3]
+                closest = min(closest, cw[i])
+                farthest = max(farthest, cw[i])
+            if farthest < NEAR:
+                continue
+            for i in range(3):
+                j, k = (i + 1) % 3, (i + 2) % 3
+                r[i, 0] = cy[j] * cw[k] - cw[j] * cy[k]
+                r[i, 1] = cw[j] * cx[k] - cx[j] * cw[k]
+                r[i, 2] = cx[j] * cy[k] - cy[j] * cx[k]
+            det = r[0, 0] * cx[0] + r[0, 1] * cy[0] + r[0, 2] * cw[0]
+            bits = info[f, 2]
+            if abs(det) < 1e-12 or (det < 0.0 and not bits & TWO_SIDED):
+                continue
+            count = 0
+            if closest >= NEAR:
+                count = 4
+                for i in range(4):
+                    px[i] = cx[i] / cw[i]
+                    py[i] = cy[i] / cw[i]
+            else:
+                j = 3
+                for i in range(4):
+                    if (cw[i] >= NEAR) != (cw[j] >= NEAR):
+                        t = (NEAR - cw[j]) / (cw[i] - cw[j])
+                        px[count] = (cx[j] + t * (cx[i] - cx[j])) / NEAR
+                        py[count] = (cy[j] + t * (cy[i] - cy[j])) / NEAR
+                        count += 1
+                    if cw[i] >= NEAR:
+                        px[count] = cx[i] / cw[i]
+                        py[count] = cy[i] / cw[i]
+                        count += 1
+                    j = i
+            x_low, x_high, y_low, y_high, area = 1e30, -1e30, 1e30, -1e30, 0.0
+            j = count - 1
+            for i in range(count):
+                x_low = min(x_low, px[i])
+                x_high = max(x_high, px[i])
+                y_low = min(y_low, py[i])
+                y_high = max(y_high, py[i])
+                area += px[j] * py[i] - px[i] * py[j]
+                j = i
+            if x_high <= 0.5 or y_high <= 0.5 or x_low >= width - 0.5 or y_low >= height - 0.5:
+                continue
+            if np.ceil(y_low - 0.5) >= np.ceil(y_high - 0.5) or np.ceil(x_low - 0.5) >= np.ceil(x_high - 0.5):
+                continue
+            if used >= store.shape[0]:
+                return used
+            lit0, lit1, lit2 = _light(
+                f, used, pos, nrm, tint, gloss, info, mat, tints[p], sun, ambient, store, sheen
+            )
+            for k in range(3):
+                r0, r1, r2 = r[0, k] / det, r[1, k] / det, r[2, k] / det
+                plane[k] = r0 + r1 + r2
+                plane[3 + k] = r0 * uv[f, 0, 0] + r1 * uv[f, 1, 0] + r2 * uv[f, 2, 0]
+                plane[6 + k] = r0 * uv[f, 0, 1] + r1 * uv[f, 1, 1] + r2 * uv[f, 2, 1]
+                store[used, k] = plane[k]
+                store[used, 3 + k] = plane[3 + k]
+                store[used, 6 + k] = plane[6 + k]
+                store[used, 9 + k] = r0 * lit0 + r1 * lit1 + r2 * lit2
+                store[used, 12 + k] = r0 * sheen[0] + r1 * sheen[1] + r2 * sheen[2]
+            turn = 1.0 if area > 0.0 else -1.0
+            j = count - 1
+            for i in range(count):
+                ea = -(py[i] - py[j]) * turn
+                eb = (px[i] - px[j]) * turn
+                store[used, 23 + 3 * i] = ea
+                store[used, 24 + 3 * i] = eb
+                store[used, 25 + 3 * i] = -(ea * px[j] + eb * py[j])
+                j = i
+            store[used, 22] = count
+            meta[used, 0] = info[f, 0]
+            meta[used, 1] = names[p, 0] if names[p, 0] >= 0 else info[f, 1]
+            meta[used, 2] = names[p, 1]
+            meta[used, 3] = bits
+            texture = info[f, 0] if bits & CUTOUT else -1
+            _fill(px, py, count, plane, plane, used, texture, pool, places, sizes, ids, depth)
+            used += 1
+    return used
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def cast(pos, uv, info, spans, mats, slant, origin, pool, places, sizes, ids, heights):
+    """Writes how high (metres above the camera) the sun's ray to each cell of the ground is stopped.
+
+    A point is carried along the sun's direction to the camera's level: column (x - y slant[0] - origin[0]) * slant[2], row
+    (z - y slant[1] - origin[1]) * slant[3]. heights float32 [rows, columns] starts far below; ids is scratch.
+    """
+    rows, columns = heights.shape
+    px, py, top = np.empty(8), np.empty(8), np.empty(4)
+    plane = np.zeros(9)
+    divisor = np.zeros(3)
+    divisor[2] = 1.0
+    for p in range(spans.shape[0]):
+        mat = mats[p]
+        for f in range(spans[p, 0], spans[p, 1]):
+            bits = info[f, 2]
+            if not bits & CASTS:
+                continue
+            for i in range(4):
+                x, y, z = pos[f, i, 0], pos[f, i, 1], pos[f, i, 2]
+                wy = mat[4] * x + mat[5] * y + mat[6] * z + mat[7]
+                wx = mat[0] * x + mat[1] * y + mat[2] * z + mat[3]
+                wz = mat[8] * x + mat[9] * y + mat[10] * z + mat[11]
+                px[i] = (wx - wy * slant[0] - origin[0]) * slant[2]
+                py[i] = (wz - wy * slant[1] - origin[1]) * slant[3]
+                top[i] = wy
+            x_low = min(min(px[0], px[1]), min(px[2], px[3]))
+            x_high = max(max(px[0], px[1]), max(px[2], px[3]))
+            y_low = min(min(py[0], py[1]), min(py[2], py[3]))
+            y_high = max(max(py[0], py[1]), max(py[2], py[3]))
+            if x_high <= 0.5 or y_high <= 0.5 or x_low >= columns - 0.5 or y_low >= rows - 0.5:
+                continue
+            ax, ay = px[1] - px[0], py[1] - py[0]
+            bx, by = px[2] - px[0], py[2] - py[0]
+            det = ax * by - ay * bx
+            if abs(det) < 1e-6:
+                continue
+            for k in range(3):
+                if k == 0:
+                    v0, v1, v2 = top[0], top[1], top[2]
+                else:
+                    v0, v1, v2 = float(uv[f, 0, k - 1]), float(uv[f, 1, k - 1]), float(uv[f, 2, k - 1])
+                gx = ((v1 - v0) * by - (v2 - v0) * ay) / det
+                gy = ((v2 - v0) * ax - (v1 - v0) * bx) / det
+                plane[3 * k] = gx
+                plane[3 * k + 1] = gy
+                plane[3 * k + 2] = v0 - gx * px[0] - gy * py[0]
+            texture = info[f, 0] if bits & CUTOUT else -1
+            _fill(px, py, 4, plane, divisor, 0, texture, pool, places, sizes, ids, heights)

@@ -1,0 +1,24 @@
+"""Networks, one file each. A network turns a normalised image into logits and knows no data set and no export."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from edgeseg.core.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from edgeseg.models.layers import SegmentationNetwork
+
+MODELS: dict[str, str] = {
+    "fast-scnn": "edgeseg.models.fast_scnn:FastSCNN",
+}
+"""Name of a network -> module:class, imported only when it is built."""
+
+
+def build_model(name: str, classes: int) -> SegmentationNetwork:
+    """Builds the network `name` for `classes` classes, randomly initialised. Raises UsageError for an unknown name."""
+    if name not in MODELS:
+        raise UsageError(f"no network {name!r}: {did_you_mean(name, MODELS)}")
+    module, _, constructor = MODELS[name].partition(":")
+    return getattr(import_module(module), constructor)(classes)

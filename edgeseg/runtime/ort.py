@@ -1,0 +1,62 @@
+"""ONNX Runtime on the CPU: the reference that every other engine is compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from edgeseg.core.errors import EngineError
+from edgeseg.core.result import EngineInfo
+from edgeseg.runtime.cpu import cpu_name
+
+GRAPH_OF = {"fp32": "fp32", "fp16": "fp16", "int8": "int8"}
+"""Precision asked for -> the bundle's graph that gives it."""
+
+UNREADABLE = (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf, ort_errors.NotImplemented)
+
+
+class OnnxRuntimeEngine:
+    """A graph in ONNX Runtime, in the precision that stands in the graph."""
+
+    def __init__(self, graph: Path, *, precision: str, threads: int, reason: str) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Spinning workers would take the cores that decoding, resizing and the tail need between two inferences.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        except UNREADABLE as error:
+            said = str(error).splitlines()[0]
+            raise EngineError(f"{graph}: ONNX Runtime can't open it ({said}); upgrade onnxruntime or export it anew") from error
+        self._input = self._session.get_inputs()[0].name
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        self.info = EngineInfo(
+            name="onnxruntime",
+            precision=precision,
+            device=cpu_name(),
+            threads=threads,
+            versions={"onnxruntime": onnxruntime.__version__},
+            reason=reason,
+        )
+
+    def infer(self, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """See `Engine.infer`."""
+        return dict(zip(self._outputs, self._session.run(self._outputs, {self._input: image[None]}), strict=True))
+
+    def close(self) -> None:
+        """Nothing to let go of: ONNX Runtime frees a session with its object."""
+
+    def __enter__(self) -> OnnxRuntimeEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

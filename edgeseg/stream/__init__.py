@@ -1,0 +1,1 @@
+"""The loop: sources, slots, the ledger, the pipeline, sinks."""
