@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args=arguments,
         config=(tyro.conf.OmitSubcommandPrefixes,),
     )
+    # A service manager's stop is a Ctrl-C: what was recorded is finished.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with missing_packages_explained():
             return verb.execute()

@@ -50,6 +50,11 @@ class Meter:
         return (len(self._recent) - 1) * 1e9 / (self._recent[-1] - self._recent[0])
 
     @property
+    def latest_latency_ms(self) -> float:
+        """From capture to delivery, of the newest result."""
+        return self._latency_ms[-1] if self._latency_ms else 0.0
+
+    @property
     def seconds(self) -> float:
         """From the start to the last delivery."""
         return (self._ended_ns - self._started_ns) / 1e9

@@ -109,7 +109,8 @@ class Stream:
         latest = 0
         try:
             for frame in self.source:
-                frame, latest = _stamped(frame, latest), frame.captured_ns
+                frame = _stamped(frame, latest)
+                latest = frame.captured_ns
                 ticket = self.ledger.captured()
                 if frame.damage:
                     self.ledger.failed(ticket)

@@ -1,15 +1,15 @@
 """Words on the picture: a line of figures at the top, and a legend of the classes' colours at the bottom.
 
-Everything is drawn once with Pillow as a translucent piece and kept; a frame pays only for laying the pieces onto it, and
-for those words of the line that were not shown before.
+Both are drawn with Pillow as translucent pieces and kept; a frame pays only for laying the pieces onto it, and, where the
+line changed, for those of its words that were not shown lately.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,27 +18,20 @@ from PIL import Image, ImageDraw, ImageFont
 from edgeseg.vision.overlay import compose
 
 SEPARATOR = " · "
-PANEL = (18, 18, 20)
-PANEL_OPACITY = 0.66
+PANEL = (20, 18, 18)
+PANEL_OPACITY = 0.64
 BRIGHT = (255, 255, 255)
-DIM = (206, 208, 212)
-LEGEND_SHARE = 0.2
-"""The legend covers at most so much of the picture's height; classes beyond that are counted, not named."""
+SOFT = (218, 214, 212)
+FAINT = (130, 126, 124)
+"""All BGR."""
+
+SHARE = 0.25
+"""The line and the legend each take at most so much of the picture's height."""
 
 
 def hud(model: str, engine: str, precision: str, fps: float, age_ms: float, dropped: int) -> str:
     """Returns the line of figures: "fast-scnn-street · openvino bf16 · 29.9 FPS · age 14 ms · 0 dropped"."""
     return SEPARATOR.join((model, f"{engine} {precision}", f"{fps:.1f} FPS", f"age {age_ms:.0f} ms", f"{dropped} dropped"))
-
-
-@dataclass(frozen=True, eq=False)
-class _Piece:
-    """colour, alpha: uint8 [h, w, 3], BGR, contiguous; left, top: its corner on the picture, px."""
-
-    colour: NDArray[np.uint8]
-    alpha: NDArray[np.uint8]
-    left: int
-    top: int
 
 
 class Captions:
@@ -49,56 +42,154 @@ class Captions:
 
     def __init__(self, classes: Sequence[str], palette: ArrayLike, height: int, width: int) -> None:
         self._height, self._width = height, width
-        self._text = max(10.0, 18 * min(height / 720, width / 1080))
-        self._font = ImageFont.load_default(self._text)
-        self._margin = max(2, round(self._text * 0.6))
+        size = max(10.0, 17 * min(height / 720, width / 1080))
+        self._font = ImageFont.load_default(size)
+        self._margin = max(2, round(size * 0.7))
+        self._pad = max(3, round(size * 0.6))
+        self._gap = max(5, round(size * 0.9))
+        self._row = round(size * 1.5)
+        self._most_rows = int((height * SHARE - self._margin - self._pad) // self._row)
+        self._room = width - 2 * self._margin - 2 * self._pad
         self._word = lru_cache(maxsize=256)(self._draw_word)
-        self._shown: tuple[str, list[_Piece]] = ("", [])
-        self._panel_width = 0
-        self._legend = self._draw_legend(tuple(classes), np.asarray(palette))
+        self._widest = 0
+        self._line = ""
+        self._figures: _Piece | None = None
+        self._legend = self._draw_legend(list(classes), np.asarray(palette))
 
     def draw(self, image: NDArray[np.uint8], line: str) -> None:
         """Draws both onto the picture, in place.
 
-        image: uint8 [height, width, 3], BGR, C-contiguous. line: items between " · ", the first one shown brighter;
-        it is wrapped where the picture is narrow, and an item alone too wide is left out.
+        image: uint8 [height, width, 3], BGR, C-contiguous. line: items between " · ", the first one brighter than the
+        rest; it is wrapped where the picture is narrow, and an item that alone is too wide is left out.
         """
-        if line != self._shown[0]:
-            self._shown = (line, self._draw_line(line))
-        for piece in (*self._shown[1], *self._legend):
-            compose(image, piece.colour, piece.alpha, piece.left, piece.top)
+        if line != self._line:
+            self._line = line
+            self._figures = self._draw_figures([item for item in line.split(SEPARATOR) if item])
+        for piece in (self._figures, self._legend):
+            if piece is not None:
+                compose(image, piece.colour, piece.alpha, piece.left, piece.top)
 
-    def _draw_line(self, line: str) -> list[_Piece]:
-        pad, gap, row_height = self._spacing()
-        room = self._width - 2 * self._margin - 2 * pad
-        words = [self._word(item, position == 0) for position, item in enumerate(line.split(SEPARATOR)) if item]
-        rows = _wrap([word.shape[1] for word in words], room, gap)
-        most = int((self._height * 0.5 - 2 * self._margin - pad) // row_height)
-        rows = rows[: max(0, most)]
+    def _draw_figures(self, items: list[str]) -> _Piece | None:
+        words = [self._word(item) for item in items]
+        rows = _wrap([word.shape[1] for word in words], self._room, self._gap)[: max(0, self._most_rows)]
         if not rows:
-            return []
-        # The panel never shrinks: a figure that gains and loses a digit would make it twitch.
-        widest = max(sum(words[i].shape[1] for i in row) + gap * (len(row) - 1) for row in rows)
-        self._panel_width = max(self._panel_width, min(widest, room))
-        height = len(rows) * row_height + pad
-        canvas = np.zeros((height, self._panel_width + 2 * pad, 2), dtype=np.uint8)
-        dot = max(2, round(self._text / 7))
+            return None
+        # The panel never shrinks, or it would twitch whenever a figure loses a digit.
+        self._widest = max([self._widest, *(sum(words[i].shape[1] + self._gap for i in row) - self._gap for row in rows)])
+        sheet = _Sheet(self._widest + 2 * self._pad, len(rows) * self._row + self._pad)
+        dot = np.full((max(2, self._row // 10),) * 2, 255, dtype=np.uint8)
         for number, row in enumerate(rows):
-            x, y = pad, pad // 2 + number * row_height
+            x = self._pad
+            middle = self._middle(number)
             for place, index in enumerate(row):
-                word = words[index]
                 if place:
-                    middle = y + row_height // 2
-                    canvas[middle - dot // 2 : middle - dot // 2 + dot, x - gap // 2 - dot // 2 : x - gap // 2 - dot // 2 + dot, 1] = 110
-                top = y + (row_height - word.shape[0]) // 2
-                canvas[top : top + word.shape[0], x : x + word.shape[1], 0 if index == 0 else 1] = word
-                x += word.shape[1] + gap
-        return [_piece(canvas, (BRIGHT, DIM), pad, self._margin, self._margin)]
+                    sheet.ink(dot, x - (self._gap + len(dot)) // 2, middle - len(dot) // 2, FAINT)
+                word = words[index]
+                sheet.ink(word, x, middle - word.shape[0] // 2, SOFT if index else BRIGHT)
+                x += word.shape[1] + self._gap
+        return sheet.piece(self._margin, self._margin, radius=self._row // 3)
 
-    def _spacing(self) -> tuple[int, int, int]:
-        """Padding inside a panel, gap between items, height of a row: px."""
-        return max(3, round(self._text * 0.6)), max(6, round(self._text * 1.0)), round(self._text * 1.5)
+    def _draw_legend(self, names: list[str], palette: NDArray[np.integer]) -> _Piece | None:
+        chip = _rounded(round(self._row * 0.56), round(self._row * 0.56), max(1, self._row // 7))
+        chip = np.rint(chip * 255).astype(np.uint8)
+        between = round(len(chip) * 0.5)
+        for named in range(len(names), 0, -1):
+            more = [f"+{len(names) - named} more"] if named < len(names) else []
+            words = [self._word(name) for name in names[:named] + more]
+            widths = [len(chip) + between + word.shape[1] for word in words]
+            columns = _columns(widths, self._room, self._gap, self._most_rows)
+            if columns:
+                break
+        else:
+            return None
+        rows = math.ceil(len(words) / len(columns))
+        sheet = _Sheet(sum(columns) + self._gap * (len(columns) - 1) + 2 * self._pad, rows * self._row + self._pad)
+        for index, word in enumerate(words):
+            row, column = divmod(index, len(columns))
+            x = self._pad + sum(columns[:column]) + self._gap * column
+            middle = self._middle(row)
+            if index < named:
+                red, green, blue = (int(v) for v in palette[index])
+                sheet.ink(chip, x, middle - len(chip) // 2, (blue, green, red))
+                x += len(chip) + between
+            sheet.ink(word, x, middle - word.shape[0] // 2, SOFT)
+        return sheet.piece(self._margin, self._height - self._margin - sheet.height, radius=self._row // 3)
 
-    def _draw_word(self, text: str, bright: bool) -> NDArray[np.uint8]:
-        del bright
-        return _word(text, self._font)
+    def _middle(self, row: int) -> int:
+        return self._pad // 2 + row * self._row + self._row // 2
+
+    def _draw_word(self, text: str) -> NDArray[np.uint8]:
+        ascent, descent = self._font.getmetrics()
+        # Centred on the capitals, not on the box with its descenders, a word stands level with chip and dot.
+        canvas = Image.new("L", (math.ceil(self._font.getlength(text)), ascent + descent))
+        ImageDraw.Draw(canvas).text((0, descent // 2), text, fill=255, font=self._font)
+        return np.asarray(canvas, dtype=np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """colour, alpha: uint8 [h, w, 3], BGR; left, top: where its corner lies on the picture, px."""
+
+    colour: NDArray[np.uint8]
+    alpha: NDArray[np.uint8]
+    left: int
+    top: int
+
+
+class _Sheet:
+    """A panel being written on: how much ink of which colour covers each pixel."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self._cover = np.zeros((height, width), dtype=np.uint8)
+        self._colour = np.full((height, width, 3), PANEL, dtype=np.uint8)
+
+    def ink(self, cover: NDArray[np.uint8], x: int, y: int, colour: tuple[int, int, int]) -> None:
+        """Prints a stencil, uint8 [h, w], 255 = full ink, in a BGR colour; what falls off the sheet is lost."""
+        x, y = max(x, 0), max(y, 0)
+        place = (slice(y, y + cover.shape[0]), slice(x, x + cover.shape[1]))
+        height, width = self._cover[place].shape
+        self._cover[place] = cover[:height, :width]
+        self._colour[place] = colour
+
+    def piece(self, left: int, top: int, radius: int) -> _Piece:
+        """Returns the ink over a translucent dark panel with rounded corners."""
+        ink = self._cover[..., None].astype(np.float32) / 255
+        panel = (_rounded(self.width, self.height, radius) * np.float32(PANEL_OPACITY))[..., None] * (1 - ink)
+        alpha = np.maximum(ink + panel, np.float32(1e-6))
+        colour = (self._colour * ink + np.array(PANEL, dtype=np.float32) * panel) / alpha
+        shades = np.repeat(np.rint(alpha * 255), 3, axis=2)
+        return _Piece(np.rint(colour).astype(np.uint8), shades.astype(np.uint8), left, top)
+
+
+@lru_cache(maxsize=32)
+def _rounded(width: int, height: int, radius: int) -> NDArray[np.float32]:
+    """Coverage, float32 [height, width] in 0..1, of a rectangle with round corners, smooth at its edge."""
+    dx = np.maximum(np.abs(np.arange(width) - (width - 1) / 2) - (width / 2 - radius), 0)
+    dy = np.maximum(np.abs(np.arange(height) - (height - 1) / 2) - (height / 2 - radius), 0)
+    return np.clip(radius + 0.5 - np.hypot(dx[None, :], dy[:, None]), 0, 1).astype(np.float32)
+
+
+def _wrap(widths: list[int], room: int, gap: int) -> list[list[int]]:
+    """Returns rows of positions, each row within `room`; what alone is too wide is in none."""
+    rows: list[list[int]] = []
+    used = room
+    for position, width in enumerate(widths):
+        if width > room:
+            continue
+        if not rows or used + gap + width > room:
+            rows.append([])
+            used = -gap
+        rows[-1].append(position)
+        used += gap + width
+    return rows
+
+
+def _columns(widths: list[int], room: int, gap: int, most_rows: int) -> list[int]:
+    """Returns the widths of the columns that hold all items, row by row, in as few rows as fit; [] where none do."""
+    for rows in range(1, most_rows + 1):
+        count = math.ceil(len(widths) / rows)
+        columns = [max(widths[column::count]) for column in range(count)]
+        if sum(columns) + gap * (count - 1) <= room:
+            return columns
+    return []

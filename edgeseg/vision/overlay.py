@@ -129,7 +129,9 @@ def _paint(image, labels, colours, alphas, out):  # pragma: no cover (compiled)
         _entries(labels[y], labels[min(y + 1, height - 1)], entries)
         _spread(entries, colours, colour)
         _spread(entries, alphas, alpha)
-        _blend(image[y].reshape(width * 3), colour.view(np.uint8), alpha.view(np.uint8), out[y].reshape(width * 3))
+        row = out[y].reshape(width * 3)
+        row[:] = image[y].reshape(width * 3)
+        _blend(row, colour.view(np.uint8), alpha.view(np.uint8))
 
 
 @njit(cache=True, nogil=True)
@@ -160,13 +162,14 @@ def _compose(image, colour, alpha, left, top):  # pragma: no cover (compiled)
     height, width, _ = colour.shape
     for y in range(height):
         row = image[top + y].reshape(image.shape[1] * 3)[left * 3 : (left + width) * 3]
-        _blend(row, colour[y].reshape(width * 3), alpha[y].reshape(width * 3), row)
+        _blend(row, colour[y].reshape(width * 3), alpha[y].reshape(width * 3))
 
 
 @njit(cache=True, nogil=True)
-def _blend(picture, colour, alpha, out):  # pragma: no cover (compiled)
-    for i in range(out.size):
+def _blend(row, colour, alpha):  # pragma: no cover (compiled)
+    # In place, because two arrays that may be one would keep the compiler from vectorising.
+    for i in range(row.size):
         a = np.uint16(alpha[i])
         # (v + 128 + (v + 128 >> 8)) >> 8 is v / 255, rounded, for every v a blend can give.
-        v = np.uint16(np.uint16(picture[i]) * (np.uint16(255) - a) + np.uint16(colour[i]) * a + np.uint16(128))
-        out[i] = np.uint8((v + (v >> np.uint16(8))) >> np.uint16(8))
+        v = np.uint16(np.uint16(row[i]) * (np.uint16(255) - a) + np.uint16(colour[i]) * a + np.uint16(128))
+        row[i] = np.uint8((v + (v >> np.uint16(8))) >> np.uint16(8))

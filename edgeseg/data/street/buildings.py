@@ -42,9 +42,7 @@ def add_building(b: Builder, rng: np.random.Generator, side: int, x: float, z0: 
     _street_level(b, rng, side, x, base, ground, z0, z1, kind, wall)
     b.gloss = 0.0
     b.tint = tuple(0.96 * c for c in tint)
-    plain = wall if style in (5, 7) else ("brick" if style in (0, 4) else "white")
-    if plain == "white":
-        b.tint = tuple(c * t for c, t in zip(tint, ((0.70, 0.62, 0.48) if style == 1 else (0.80, 0.77, 0.70)), strict=True))
+    plain = wall if style in (5, 7) else {0: "brick", 4: "brick", 1: "buff", 3: "buff"}.get(style, "plaster")
     for z, way in ((z0, -1), (z1, 1)):
         scale = 12.0 if plain == wall else 6.0
         b.quad([(x, base, z), (back, base, z), (back, eaves, z), (x, eaves, z)], plain, (0, 0, way),

@@ -10,8 +10,8 @@ from edgeseg.data.street import patterns
 WALLS, SHOPS, HOUSES = 8, 8, 4
 CELL = 128
 """Texels a bay and a floor: each is about 3 m."""
-_NAMES = ("THE COPPER KETTLE", "HARVEY & SONS", "BOOKS", "FLOWERS", "CAFE NERO", "THE RED LION", "PHARMACY", "BAKERY", "BARBER",
-          "CYCLES", "Oxfam", "GREENGROCER", "Fish & Chips", "OPTICIAN", "TEA ROOMS", "ANTIQUES")
+_NAMES = ("THE COPPER KETTLE", "HARVEY & SONS", "BOOKS", "FLOWERS", "CAFE VERDE", "THE GREY HERON", "PHARMACY", "BAKERY", "BARBER",
+          "CYCLES", "SECOND CHANCE", "GREENGROCER", "Fish & Chips", "OPTICIAN", "TEA ROOMS", "ANTIQUES")
 _AWNINGS = ((0.45, 0.10, 0.12), (0.08, 0.25, 0.20), (0.10, 0.15, 0.32), (0.12, 0.12, 0.13), (0.62, 0.42, 0.12),
             (0.30, 0.12, 0.30), (0.16, 0.36, 0.46), (0.55, 0.20, 0.10))
 
@@ -132,11 +132,11 @@ def _shop(rng: np.random.Generator, index: int) -> np.ndarray:
     image[..., :3] *= (1 + rng.normal(0, 0.02, (h, w)))[..., None]
     image[:6, :, :3] = wood * 1.5 + 0.1
     image[56:62, :, :3] *= 0.5
-    name = str(_NAMES[int(rng.integers(len(_NAMES)))])
+    name = _NAMES[index * 2 + int(rng.integers(2))]
     scale = min(1.5, 430 / (len(name) * 20))
     (tw, th), _ = cv2.getTextSize(name, cv2.FONT_HERSHEY_TRIPLEX, scale, 2)
     ink = (0.93, 0.86, 0.62, 1) if index % 2 else (0.94, 0.94, 0.92, 1)
-    cv2.putText(image, name, ((w - tw) // 2, 32 + th // 2), cv2.FONT_HERSHEY_TRIPLEX, scale, ink, 2, cv2.LINE_AA)
+    patterns.write(image, name, ((w - tw) // 2, 32 + th // 2), scale, ink, 2)
     door = (20, 200, 400)[index % 3]
     spans = {20: [(112, 300), (312, 492)], 200: [(20, 190), (300, 492)], 400: [(20, 200), (212, 390)]}[door]
     for x0, x1 in spans:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -35,6 +36,13 @@ class Mesh:
     info: np.ndarray
     tint: np.ndarray
     gloss: np.ndarray
+
+    @cached_property
+    def planes(self) -> np.ndarray:
+        """float32 [F, 4]: (a, b, c, d) of each face, a x + b y + c z > d on the side that is seen."""
+        pos = self.pos.astype(np.float64)
+        normal = np.cross(pos[:, 1] - pos[:, 0], pos[:, 2] - pos[:, 0])
+        return np.concatenate([normal, (normal * pos[:, 0]).sum(-1, keepdims=True)], axis=1).astype(np.float32)
 
     def bent(self, bend: np.ndarray) -> Mesh:
         """The mesh with bend [F, 4] added to its corners' x."""

@@ -31,10 +31,21 @@ def solid(height: int, width: int, colour: tuple[float, float, float], alpha: fl
     return np.tile(np.array([*colour, alpha], np.float32), (height, width, 1))
 
 
+def write(
+    image: np.ndarray, text: str, origin: tuple[int, int], scale: float, colour: tuple[float, ...], thickness: int
+) -> None:
+    """Writes text with its lower left at origin, in a colour that may have alpha."""
+    mask = np.zeros(image.shape[:2], np.uint8)
+    cv2.putText(mask, text, origin, _TEXT, scale, 255, thickness, cv2.LINE_AA)
+    cover = (mask / np.float32(255))[..., None]
+    image[..., : len(colour)] += cover * (np.array(colour, np.float32) - image[..., : len(colour)])
+
+
 def paint(rng: np.random.Generator) -> dict[str, np.ndarray]:
     images = {
         "white": solid(4, 4, (1, 1, 1)),
         "road": _road(rng, zebra=False),
+        "road_worn": _road(rng, zebra=False),
         "road_zebra": _road(rng, zebra=True),
         "lane": _asphalt(rng, 256, 256),
         "paving": _paving(rng),
@@ -56,7 +67,9 @@ def paint(rng: np.random.Generator) -> dict[str, np.ndarray]:
         "spokes": _spokes(),
         "panel": _panel(),
         "skyline": _skyline(rng),
-        "poster": _speckled(rng, 64, 64, (0.75, 0.55, 0.35), 0.2),
+        "glass": _glass(),
+        "plaster": _plaster(rng),
+        "buff": bricks(rng, 256, 256, (0.66, 0.58, 0.45)),
     }
     return images | {f"sign{i}": image for i, image in enumerate(_signs())}
 
@@ -72,7 +85,7 @@ def _speckled(rng: np.random.Generator, h: int, w: int, colour: tuple[float, flo
 
 
 def _asphalt(rng: np.random.Generator, h: int, w: int) -> np.ndarray:
-    image = solid(h, w, (0.435, 0.432, 0.43))
+    image = solid(h, w, (0.405, 0.402, 0.40))
     amount = rng.normal(0, 0.035, (h, w)) + noise(rng, h, w, 8, 8) * 0.035 + noise(rng, h, w, 64, 32) * 0.02
     return _shade(image, amount)
 
@@ -87,15 +100,15 @@ def _road(rng: np.random.Generator, zebra: bool) -> np.ndarray:
     oil = np.exp(-(((np.abs(across) - 1.75) / 0.35) ** 2))
     gutter = np.exp(-(((np.abs(across) - 5.8) / 0.25) ** 2))
     _shade(image, np.broadcast_to(0.05 * tracks - 0.05 * oil - 0.16 * gutter, (h, w)))
-    for _ in range(3):
+    for _ in range(int(rng.integers(1, 3))):
         x, y = int(rng.uniform(1, 9.5) * metre_u), int(rng.uniform(0.5, 9) * metre_v)
         dx, dy = int(rng.uniform(0.6, 1.5) * metre_u), int(rng.uniform(0.8, 2.6) * metre_v)
-        image[y : y + dy, x : x + dx, :3] *= rng.choice([0.86, 0.9, 1.06])
-        cv2.rectangle(image, (x, y), (x + dx, y + dy), (0.33, 0.33, 0.33, 1), 2)
+        image[y : y + dy, x : x + dx, :3] *= rng.choice([0.9, 0.94, 1.05])
+        cv2.rectangle(image, (x, y), (x + dx, y + dy), (0.35, 0.35, 0.35, 1), 1)
     for _ in range(5):
         points = np.cumsum(rng.normal(0, 1, (9, 2)) * (6, 10) + (0, 14), axis=0) + rng.uniform(0, 1, 2) * (w, h * 0.7)
         cv2.polylines(image, [points.astype(np.int32)], False, (0.33, 0.33, 0.33, 1), 1, cv2.LINE_AA)
-    for _ in range(2):
+    for _ in range(1):
         centre = int(rng.uniform(1.5, 10) * metre_u), int(rng.uniform(1, 11) * metre_v)
         axes = int(0.32 * metre_u), int(0.32 * metre_v)
         cv2.ellipse(image, centre, axes, 0, 0, 360, (0.31, 0.30, 0.29, 1), -1, cv2.LINE_AA)
@@ -271,13 +284,12 @@ def _car_end(front: bool) -> np.ndarray:
             cv2.rectangle(image, (x - 22, 44), (x + 22, 50), (0.86, 0.72, 0.66, 0.3), -1)
             cv2.rectangle(image, (x - 14, 29), (x + 14, 40), (0.80, 0.12, 0.10, 0.3), -1)
     cv2.rectangle(image, (92, 64), (164, 82), (0.93, 0.93, 0.90, 1) if front else (0.92, 0.78, 0.16, 1), -1)
-    cv2.putText(image, "EK07 SGM", (95, 78), _TEXT, 0.46, (0.1, 0.1, 0.1, 1), 1, cv2.LINE_AA)
+    write(image, "EK07 SGM", (95, 78), 0.46, (0.1, 0.1, 0.1, 1), 1)
     return image
 
 
 def _wheel() -> np.ndarray:
-    image = solid(64, 64, (0.10, 0.10, 0.11), 0)
-    cv2.circle(image, (32, 32), 31, (0.10, 0.10, 0.11, 1), -1)
+    image = solid(64, 64, (0.10, 0.10, 0.11))
     cv2.circle(image, (32, 32), 21, (0.64, 0.65, 0.67, 1), -1)
     for k in range(5):
         angle = 2 * np.pi * k / 5
@@ -311,6 +323,20 @@ def _panel() -> np.ndarray:
     return image
 
 
+def _glass() -> np.ndarray:
+    """A car's window: dark, darker towards the sill."""
+    image = solid(64, 64, (0.15, 0.165, 0.18), 0.1)
+    image[:, :, :3] *= np.linspace(1.15, 0.85, 64, dtype=np.float32)[:, None, None]
+    return image
+
+
+def _plaster(rng: np.random.Generator) -> np.ndarray:
+    """A blind wall: stained plaster."""
+    image = _speckled(rng, 256, 256, (0.90, 0.90, 0.90), 0.014)
+    streaks = noise(rng, 256, 256, 4, 64) * 0.05 + noise(rng, 256, 256, 8, 8) * 0.05
+    return _shade(image, streaks)
+
+
 def _skyline(rng: np.random.Generator) -> np.ndarray:
     """A far line of trees, 128 m wide, its crowns cut out of the upper half."""
     h, w = 64, 512
@@ -327,7 +353,7 @@ def _signs() -> list[np.ndarray]:
     for image, limit in zip(blank[:2], ("30", "20"), strict=True):
         cv2.circle(image, (64, 64), 60, red, -1)
         cv2.circle(image, (64, 64), 46, white, -1)
-        cv2.putText(image, limit, (27, 83), _TEXT, 1.9, black, 4, cv2.LINE_AA)
+        write(image, limit, (27, 83), 1.9, black, 4)
     cv2.circle(blank[2], (64, 64), 60, red, -1)
     cv2.rectangle(blank[2], (22, 52), (106, 76), white, -1)
     for image, flip in ((blank[3], 1), (blank[4], -1)):
@@ -341,7 +367,7 @@ def _signs() -> list[np.ndarray]:
     cv2.circle(blank[5], (64, 64), 60, blue, -1)
     cv2.arrowedLine(blank[5], (36, 36), (92, 92), white, 12, tipLength=0.4)
     cv2.rectangle(blank[6], (12, 6), (116, 122), blue, -1)
-    cv2.putText(blank[6], "P", (36, 98), _TEXT, 3.2, white, 8, cv2.LINE_AA)
+    write(blank[6], "P", (36, 98), 3.2, white, 8)
     for image, colour, words in (
         (blank[7], (0.04, 0.34, 0.22, 1), ("City", "centre", "A10")),
         (blank[8], (0.95, 0.95, 0.93, 1), ("MILL", "ROAD", "CB1")),
@@ -351,5 +377,5 @@ def _signs() -> list[np.ndarray]:
         ink = black if sum(colour[:3]) > 1.5 else white
         cv2.rectangle(image, (4, 4), (123, 123), ink, 3)
         for line, word in enumerate(words):
-            cv2.putText(image, word, (12, 42 + 36 * line), _TEXT, 0.98, ink, 2, cv2.LINE_AA)
+            write(image, word, (12, 42 + 36 * line), 0.98, ink, 2)
     return blank

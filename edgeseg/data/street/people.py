@@ -16,7 +16,7 @@ HAIRS = ((0.14, 0.11, 0.09), (0.30, 0.20, 0.13), (0.55, 0.42, 0.24), (0.45, 0.44
 
 def build() -> dict[str, Builder]:
     limbs = {
-        "thigh": ((0.086, 0.060, 0.44),), "shin": ((0.060, 0.040, 0.42),), "arm": ((0.056, 0.043, 0.30),),
+        "thigh": ((0.086, 0.060, 0.44),), "shin": ((0.060, 0.040, 0.42),), "arm": ((0.058, 0.046, 0.30),),
         "forearm": ((0.043, 0.032, 0.25),),
     }
     builders = {name: _limb(*shape[0]) for name, shape in limbs.items()}
@@ -25,15 +25,15 @@ def build() -> dict[str, Builder]:
     builders["hips"] = _start()
     builders["hips"].tube((0, -0.10, 0), (0, 0.12, 0), 0.155, 0.165, 8, flat=0.66, caps=True)
     builders["head"] = _start()
-    builders["head"].tube((0, -0.10, 0), (0, 0.04, 0.01), 0.052, 0.052, 6)
-    builders["head"].ball((0, 0.12, 0.02), (0.083, 0.118, 0.100), 4, 8)
+    builders["head"].tube((0, -0.10, 0), (0, 0.05, 0.01), 0.056, 0.052, 6)
+    builders["head"].ball((0, 0.10, 0.02), (0.086, 0.120, 0.104), 4, 8)
     builders["hair"] = _start()
-    builders["hair"].ball((0, 0.135, -0.005), (0.094, 0.122, 0.112), 3, 8, lowest=-0.1)
+    builders["hair"].ball((0, 0.115, -0.006), (0.098, 0.126, 0.114), 3, 8, lowest=-0.1)
     builders["long_hair"] = _start()
-    builders["long_hair"].ball((0, 0.135, -0.012), (0.096, 0.122, 0.110), 3, 8, lowest=-0.1)
+    builders["long_hair"].ball((0, 0.115, -0.012), (0.100, 0.126, 0.112), 3, 8, lowest=-0.1)
     builders["long_hair"].ball((0, 0.03, -0.06), (0.09, 0.17, 0.06), 4, 7)
     builders["helmet"] = _start()
-    builders["helmet"].ball((0, 0.15, 0.0), (0.105, 0.115, 0.14), 3, 8, lowest=0.0)
+    builders["helmet"].ball((0, 0.12, 0.0), (0.110, 0.125, 0.145), 3, 8, lowest=0.0)
     builders["hand"] = _start()
     builders["hand"].ball((0, -0.05, 0.01), (0.034, 0.068, 0.04), 3, 5)
     builders["shoe"] = _start()
@@ -59,7 +59,7 @@ def _limb(top: float, low: float, length: float) -> Builder:
 def _trunk(coat: bool) -> Builder:
     builder = _start()
     hem, hem_width = (-0.34, 0.20) if coat else (-0.02, 0.165)
-    outline = [(hem, hem_width), (0.16, 0.155), (0.40, 0.195), (0.50, 0.185), (0.575, 0.075)]
+    outline = [(hem, hem_width), (0.16, 0.168), (0.38, 0.200), (0.50, 0.178), (0.56, 0.075)]
     for (y0, r0), (y1, r1) in zip(outline, outline[1:], strict=False):
         builder.tube((0, y0, 0), (0, y1, 0), r0, r1, 8, flat=0.62)
     if not coat:

@@ -15,7 +15,7 @@ near; ignores light; takes its part's tint; a leaf, which shades itself softly."
 
 STORE_WIDTH = 40
 """Floats a visible face: planes of 1/w, u/w, v/w, sun/w, sheen/w (0:15), ambient and sun tint (15:21), shadow bias (21),
-number of edges (22), edges a x + b y + c >= 0 inside (23:38)."""
+number of edges (22), edges a x + b y + c >= 0 inside (23:38), share of the ambient light that a shadow takes (38)."""
 META_WIDTH = 4
 """Integers a visible face: texture, label, instance, bits."""
 NEAR = 0.12
@@ -61,6 +61,7 @@ def _fill(px, py, count, plane, divisor, name, texture, pool, places, sizes, ids
         bits_v = sizes[texture, 1] - level_v
     for y in range(first, last + 1):
         yc = y + 0.5
+        row_y = np.uint64(y)
         left, right = 1e30, -1e30
         j = count - 1
         for i in range(count):
@@ -76,28 +77,41 @@ def _fill(px, py, count, plane, divisor, name, texture, pool, places, sizes, ids
         base = np.float32(a * 0.5 + b * yc + c)
         slope = np.float32(a)
         if texture < 0:
-            row = depth[y]
-            names = ids[y]
-            for x in range(x0, x1):
-                d = base + slope * np.float32(x)
+            row = depth[y, x0:x1]
+            names = ids[y, x0:x1]
+            start = base + slope * np.float32(x0)
+            for x in range(max(x1 - x0, 0)):
+                d = start + slope * np.float32(x)
                 if d > row[x]:
                     row[x] = d
                     names[x] = name
         else:
-            mask_u = (1 << bits_u) - 1
-            mask_v = (1 << bits_v) - 1
-            for x in range(x0, x1):
+            mask_u, mask_v = (1 << bits_u) - 1, (1 << bits_v) - 1
+            wide, tall = float(65536 << bits_u), float(65536 << bits_v)
+            x = x0
+            while x < x1:
+                end = min(x + 16, x1)
+                xa, xb = x + 0.5, end - 0.5
+                per = 1.0 / max(xb - xa, 1.0)
+                qa = 1.0 / (divisor[0] * xa + divisor[1] * yc + divisor[2])
+                qb = 1.0 / (divisor[0] * xb + divisor[1] * yc + divisor[2])
+                ua = (plane[3] * xa + plane[4] * yc + plane[5]) * qa * wide
+                va = (plane[6] * xa + plane[7] * yc + plane[8]) * qa * tall
+                more_u = int(((plane[3] * xb + plane[4] * yc + plane[5]) * qb * wide - ua) * per)
+                more_v = int(((plane[6] * xb + plane[7] * yc + plane[8]) * qb * tall - va) * per)
+                run_u, run_v = int(ua), int(va)
                 d = base + slope * np.float32(x)
-                if d > depth[y, x]:
-                    xc = x + 0.5
-                    q = 1.0 / (divisor[0] * xc + divisor[1] * yc + divisor[2])
-                    u = (plane[3] * xc + plane[4] * yc + plane[5]) * q
-                    v = (plane[6] * xc + plane[7] * yc + plane[8]) * q
-                    iu = int(np.floor(u * (mask_u + 1))) & mask_u
-                    iv = int(np.floor(v * (mask_v + 1))) & mask_v
-                    if pool[place + (iv << bits_u) + iu] >> 24 > 100:
-                        depth[y, x] = d
-                        ids[y, x] = name
+                for k in range(end - x):
+                    i = np.uint64(x + k)
+                    if d > depth[row_y, i]:
+                        texel = place + (((run_v >> 16) & mask_v) << bits_u) + ((run_u >> 16) & mask_u)
+                        if pool[np.uint64(texel)] >> 24 > 100:
+                            depth[row_y, i] = d
+                            ids[row_y, i] = name
+                    d += slope
+                    run_u += more_u
+                    run_v += more_v
+                x = end
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -157,13 +171,14 @@ def _light(face, row, pos, nrm, tint, gloss, info, mat, part_tint, sun, ambient,
         else:
             store[row, 15 + k] = t * (ambient[0, k] * (0.5 + 0.5 * up) + ambient[1, k] * (0.5 - 0.5 * up))
             store[row, 18 + k] = t * ambient[2, k]
+    store[row, 38] = 0.5 if bits & LEAFY else max(up, 0.0)
     store[row, 21] = (1.3 if bits & LEAFY else 0.07 + min(0.16 * lean, 0.9))
     return lit0, lit1, lit2
 
 
 @njit(cache=True, nogil=True, fastmath=True)
 def draw(
-    pos, nrm, uv, info, tint, gloss, spans, mats, tints, names, radii, view, sun, ambient,
+    pos, nrm, uv, info, tint, gloss, planes, spans, mats, tints, names, radii, view, sun, ambient,
     pool, places, sizes, store, meta, ids, depth, used,
 ):
     """Draws parts of a mesh; returns how many faces the store then holds.
@@ -179,6 +194,12 @@ def draw(
     mv = np.empty((3, 4))
     plane = np.empty(9)
     sheen = np.empty(3)
+    left_reach, right_reach, wide_reach = 0.0, 0.0, 0.0
+    for k in range(3):
+        left_reach += view[0, k] ** 2
+        right_reach += (view[0, k] - width * view[2, k]) ** 2
+        wide_reach += (view[0, k] - 0.5 * width * view[2, k]) ** 2
+    left_reach, right_reach, wide_reach = np.sqrt(left_reach), np.sqrt(right_reach), np.sqrt(wide_reach)
     for p in range(spans.shape[0]):
         mat = mats[p]
         for i in range(3):
@@ -188,10 +209,18 @@ def draw(
             reach = radii[p]
             if mv[2, 3] < NEAR - reach:
                 continue
-            margin = reach * view[3, 0]
-            if mv[0, 3] < -margin or mv[0, 3] > width * mv[2, 3] + margin:
+            if reach * wide_reach < 0.8 * mv[2, 3]:
                 continue
+            if mv[0, 3] < -reach * left_reach or width * mv[2, 3] - mv[0, 3] < -reach * right_reach:
+                continue
+        size = mat[0] * mat[0] + mat[4] * mat[4] + mat[8] * mat[8]
+        ex = -(mat[0] * mat[3] + mat[4] * mat[7] + mat[8] * mat[11]) / size
+        ey = -(mat[1] * mat[3] + mat[5] * mat[7] + mat[9] * mat[11]) / size
+        ez = -(mat[2] * mat[3] + mat[6] * mat[7] + mat[10] * mat[11]) / size
         for f in range(spans[p, 0], spans[p, 1]):
+            bits = info[f, 2]
+            if not bits & TWO_SIDED and planes[f, 0] * ex + planes[f, 1] * ey + planes[f, 2] * ez <= planes[f, 3]:
+                continue
             closest, farthest = 1e30, -1e30
             for i in range(4):
                 x, y, z = pos[f, i, 0], pos[f, i, 1], pos[f, i, 2]
@@ -208,8 +237,7 @@ def draw(
                 r[i, 1] = cw[j] * cx[k] - cx[j] * cw[k]
                 r[i, 2] = cx[j] * cy[k] - cy[j] * cx[k]
             det = r[0, 0] * cx[0] + r[0, 1] * cy[0] + r[0, 2] * cw[0]
-            bits = info[f, 2]
-            if abs(det) < 1e-12 or (det < 0.0 and not bits & TWO_SIDED):
+            if abs(det) < 1e-12:
                 continue
             count = 0
             if closest >= NEAR:
@@ -279,11 +307,12 @@ def draw(
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def cast(pos, uv, info, spans, mats, slant, origin, pool, places, sizes, ids, heights):
+def cast(pos, uv, info, planes, spans, mats, solid, slant, origin, pool, places, sizes, ids, heights):
     """Writes how high (metres above the camera) the sun's ray to each cell of the ground is stopped.
 
     A point is carried along the sun's direction to the camera's level: column (x - y slant[0] - origin[0]) * slant[2], row
-    (z - y slant[1] - origin[1]) * slant[3]. heights float32 [rows, columns] starts far below; ids is scratch.
+    (z - y slant[1] - origin[1]) * slant[3]. solid: one-sided faces enclose bodies, so that those in the sun's lee need not be drawn.
+    heights float32 [rows, columns] starts far below; ids is scratch.
     """
     rows, columns = heights.shape
     px, py, top = np.empty(8), np.empty(8), np.empty(4)
@@ -292,9 +321,14 @@ def cast(pos, uv, info, spans, mats, slant, origin, pool, places, sizes, ids, he
     divisor[2] = 1.0
     for p in range(spans.shape[0]):
         mat = mats[p]
+        sx = mat[0] * slant[0] + mat[4] + mat[8] * slant[1]
+        sy = mat[1] * slant[0] + mat[5] + mat[9] * slant[1]
+        sz = mat[2] * slant[0] + mat[6] + mat[10] * slant[1]
         for f in range(spans[p, 0], spans[p, 1]):
             bits = info[f, 2]
             if not bits & CASTS:
+                continue
+            if solid and not bits & TWO_SIDED and planes[f, 0] * sx + planes[f, 1] * sy + planes[f, 2] * sz <= 0.0:
                 continue
             for i in range(4):
                 x, y, z = pos[f, i, 0], pos[f, i, 1], pos[f, i, 2]

@@ -35,7 +35,7 @@ def _tree(rng: np.random.Generator, kind: int) -> Builder:
         b.tube(middle.tolist(), tip.tolist(), 0.05, 0.02, 4, "bark")
     b.tube((0.05, fork - 0.1, 0), (crown + [0, reach[1] * 0.5, 0]).tolist(), 0.12, 0.03, 5, "bark")
     b.bits = CASTS | CUTOUT | TWO_SIDED | LEAFY
-    green = np.array([(1.0, 1.0, 1.0), (1.1, 1.02, 0.8), (0.82, 0.95, 0.85), (1.3, 0.98, 0.6), (0.95, 1.05, 0.9), (1.05, 1.1, 0.8)][kind % 6])
+    green = np.array([(0.84, 0.80, 0.86), (0.90, 0.80, 0.72), (0.66, 0.74, 0.76), (1.0, 0.78, 0.62), (0.76, 0.80, 0.80), (0.84, 0.84, 0.74)][kind % 6])
     lumps = rng.normal(0, 1, (7, 3))
     lumps /= np.linalg.norm(lumps, axis=1, keepdims=True)
     for _ in range(120):
@@ -103,7 +103,7 @@ def _sign(index: int) -> Builder:
     b = Builder(POLE)
     b.tint = (0.50, 0.51, 0.52)
     plate = index >= 7
-    top, half = (2.9, 0.55) if plate else (2.75, 0.36)
+    top, half = (2.75, 0.42) if plate else (2.7, 0.36)
     b.tube((0, 0, 0), (0, top, 0), 0.04, 0.04, 6)
     b.label = SIGN
     b.bits = CASTS | CUTOUT

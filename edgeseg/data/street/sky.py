@@ -11,7 +11,7 @@ from edgeseg.data.street import patterns
 
 SKY_REACH = (1.6, 0.95)
 """The sky's picture covers x/z in -1.6..1.6 and y/z in -0.1..0.95 of a ray with z ahead along the road."""
-_LOWEST = -0.1
+LOWEST = -0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ def forecast(seed: int) -> Weather:
     rng = np.random.default_rng([seed, 3])
     kind = "sunny" if seed == 1 else str(rng.choice(["sunny", "bright", "golden", "overcast"], p=[0.4, 0.2, 0.2, 0.2]))
     side = -1.0 if seed == 1 else float(rng.choice([-1.0, 1.0]))
-    azimuth = side * (0.95 if seed == 1 else float(rng.uniform(0.35, 2.4)))
+    azimuth = side * (0.95 if seed == 1 else float(rng.uniform(0.35, 0.75) if kind == "golden" else rng.uniform(0.35, 2.4)))
     height = {"sunny": rng.uniform(40, 56), "bright": rng.uniform(38, 55), "golden": rng.uniform(24, 32)}.get(kind, 66.0)
     elevation = np.radians(46.0 if seed == 1 else float(height))
     sun = np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
@@ -53,7 +53,7 @@ def forecast(seed: int) -> Weather:
         from_above=np.array(above),
         from_below=np.array(below),
         haze=haze,
-        visibility=1100.0 if kind in ("sunny", "golden") else 700.0,
+        visibility=480.0 if kind in ("sunny", "golden") else 320.0,
         shade_softness=0.42 if kind != "overcast" else 0.6,
         gleam=1.0 if kind in ("sunny", "golden") else 0.15,
         sky=sky,
@@ -67,7 +67,7 @@ def _picture(
     """float32 [512, 1024, 4] RGB; its square is linear light."""
     h, w = 512, 1024
     x = np.linspace(-SKY_REACH[0], SKY_REACH[0], w, dtype=np.float32)[None, :]
-    y = np.linspace(SKY_REACH[1], _LOWEST, h, dtype=np.float32)[:, None]
+    y = np.linspace(SKY_REACH[1], LOWEST, h, dtype=np.float32)[:, None]
     length = np.sqrt(x * x + y * y + 1)
     up = np.maximum(y / length, 0)
     towards = np.clip((x * sun[0] + y * sun[1] + sun[2]) / length, 0, 1)

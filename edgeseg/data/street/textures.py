@@ -12,8 +12,8 @@ import numpy as np
 from edgeseg.data.street import facades, patterns
 
 TEXTURES: tuple[str, ...] = (
-    "sky", "white", "road", "road_zebra", "lane", "paving", "kerb", "grass", "brick", "slate", "tiles", "leaves", "blossom",
-    "hedge", "bark", "railing", "planks", "netting", "front", "rear", "wheel", "spokes", "panel", "skyline", "poster",
+    "sky", "white", "road", "road_worn", "road_zebra", "lane", "paving", "kerb", "grass", "brick", "slate", "tiles", "leaves", "blossom",
+    "hedge", "bark", "railing", "planks", "netting", "front", "rear", "wheel", "spokes", "panel", "glass", "skyline", "plaster", "buff",
     *(f"wall{i}" for i in range(facades.WALLS)), *(f"shop{i}" for i in range(facades.SHOPS)),
     *(f"house{i}" for i in range(facades.HOUSES)), *(f"sign{i}" for i in range(patterns.SIGNS)),
 )

@@ -14,6 +14,8 @@ AXLES: dict[str, tuple[float, float]] = {
     "hatchback": (-1.22, 1.24), "saloon": (-1.32, 1.38), "estate": (-1.32, 1.38), "van": (-1.5, 1.62),
 }
 """Where the axles lie along z, metres."""
+TRACK: dict[str, float] = {"hatchback": 0.78, "saloon": 0.81, "estate": 0.81, "van": 0.88}
+"""How far left and right of the middle the wheels stand, metres."""
 
 _PROFILES: dict[str, dict[str, list[float]]] = {
     # stations along z, deck height, half-width; then the cabin: base z from-to, roof z from-to, roof height
@@ -57,7 +59,7 @@ def _car(shape: str) -> Builder:
                 b.quad(corners, "panel", (side, 0.5 if k > 1 else 0, 0), uv, smooth)
     for end, way, texture in ((0, -1.0, "rear"), (-1, 1.0, "front")):
         ring, wide = rings[end], p["half"][end]
-        for k in range(4):
+        for k in range(5):
             (xa, ya), (xb, yb) = ring[k], ring[k + 1]
             corners = [(-xa, ya, z[end]), (xa, ya, z[end]), (xb, yb, z[end]), (-xb, yb, z[end])]
             top = p["top"][end] + 0.03
@@ -108,10 +110,13 @@ def _cabin(b: Builder, cabin: list[float], half: float, tops: list[float], z: li
         if way[0] < 0 and solid_rear:
             panes = [(0.1, 0.36)]
         painted(b, False)
-        tint, b.tint = b.tint, (0.16, 0.18, 0.20)
-        b.gloss = 1.1
+        tint, b.tint = b.tint, (1, 1, 1)
+        b.gloss = 1.0
         for u0, u1 in panes:
-            b.quad(_inset(corners, u0, u1, 0.10, 0.90, way, 0.008), "panel", way, ((0.02, 0.3), (0.03, 0.3), (0.03, 0.32), (0.02, 0.32)))
+            curve = [(way[0] * 1.2, way[1] + dy, way[2] * 1.2) for dy in (-0.12, -0.12, 0.5, 0.5)]
+            length = [float(np.linalg.norm(c)) for c in curve]
+            smooth = [tuple(v / size for v in c) for c, size in zip(curve, length, strict=True)]
+            b.quad(_inset(corners, u0, u1, 0.10, 0.90, way, 0.008), "glass", way, normals=smooth)
         b.tint = tint
 
 
@@ -132,14 +137,10 @@ def _details(b: Builder, shape: str, p: dict[str, list[float]]) -> None:
     half = p["half"][2]
     b.tint = (0.12, 0.12, 0.13)
     b.box((-half * 0.9, 0.16, p["z"][0] + 0.15), (half * 0.9, 0.27, p["z"][-1] - 0.15))
-    bits, b.bits = b.bits, CUTOUT | TWO_SIDED
     for z in AXLES[shape]:
         for x in (-half - 0.004, half + 0.004):
-            r = WHEEL_RADIUS + 0.07
-            b.tint = (0.25, 0.25, 0.26)
-            corners = [(x, WHEEL_RADIUS - r, z - r), (x, WHEEL_RADIUS - r, z + r), (x, WHEEL_RADIUS + r, z + r), (x, WHEEL_RADIUS + r, z - r)]
-            b.quad(corners, "wheel", (np.sign(x), 0, 0))
-    b.bits = bits
+            b.tint = (0.10, 0.10, 0.11)
+            _disc(b, (x, WHEEL_RADIUS, z), WHEEL_RADIUS + 0.065, "white")
     painted(b, True)
     b.tint, b.gloss = (1, 1, 1), 0.5
     for side in (-1.0, 1.0):
@@ -154,11 +155,19 @@ def _wheel() -> Builder:
     b.tint = (0.25, 0.25, 0.26)
     b.tube((-0.09, 0, 0), (0.09, 0, 0), WHEEL_RADIUS, WHEEL_RADIUS, 10)
     b.tint = (1, 1, 1)
-    b.bits |= CUTOUT | TWO_SIDED
-    r = WHEEL_RADIUS
     for x in (-0.09, 0.09):
-        b.quad([(x, -r, -r), (x, -r, r), (x, r, r), (x, r, -r)], "wheel", (np.sign(x), 0, 0))
+        _disc(b, (x, 0.0, 0.0), WHEEL_RADIUS, "wheel")
     return b
+
+
+def _disc(b: Builder, centre: Point, radius: float, texture: str) -> None:
+    """An upright round plate seen from the side of x that its centre lies on."""
+    x, y, z = centre
+    angles = np.arange(11) * (2 * np.pi / 10)
+    ring = [(x, y + radius * float(np.sin(a)), z + radius * float(np.cos(a))) for a in angles]
+    uv = [(0.5 + 0.5 * float(np.cos(a)), 0.5 - 0.5 * float(np.sin(a))) for a in angles]
+    for k in range(0, 10, 2):
+        b.quad([(x, y, z), ring[k], ring[k + 1], ring[k + 2]], texture, (np.sign(x), 0, 0), [(0.5, 0.5), uv[k], uv[k + 1], uv[k + 2]])
 
 
 def _bicycle() -> Builder:

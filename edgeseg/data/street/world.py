@@ -16,7 +16,7 @@ from edgeseg.data.street.mesh import Builder, Library, Mesh, linear
 from edgeseg.data.street.patterns import SIGNS
 from edgeseg.data.street.raster import CASTS, CUTOUT, GRITTY, TWO_SIDED
 from edgeseg.data.street.scenery import TREES
-from edgeseg.data.street.vehicles import AXLES, CAR, CAR_SHAPES, WHEEL_RADIUS
+from edgeseg.data.street.vehicles import AXLES, CAR, CAR_SHAPES, TRACK, WHEEL_RADIUS
 
 BUILDING, ROAD, PAVEMENT, TREE, FENCE = 1, 3, 4, 5, 7
 CHUNK, ZONE = 24.0, 240.0
@@ -24,7 +24,7 @@ ZEBRA = 186.0
 """Metres into a zone where the crossing's middle lies."""
 HALF_ROAD, FOOTWAY = 5.8, 9.1
 KERB = 0.12
-PAINTS = ((0.80, 0.81, 0.83), (0.58, 0.60, 0.63), (0.16, 0.17, 0.19), (0.10, 0.17, 0.36), (0.55, 0.07, 0.08), (0.88, 0.88, 0.87),
+PAINTS = ((0.70, 0.71, 0.73), (0.58, 0.60, 0.63), (0.16, 0.17, 0.19), (0.10, 0.17, 0.36), (0.55, 0.07, 0.08), (0.80, 0.80, 0.79),
           (0.14, 0.30, 0.28), (0.33, 0.46, 0.62), (0.62, 0.58, 0.50), (0.30, 0.31, 0.34), (0.70, 0.16, 0.10), (0.76, 0.62, 0.16))
 _SPLITS = ((12, 12), (9, 6, 9), (6, 9, 9), (6, 6, 12), (12, 6, 6), (9, 9, 6), (15, 9))
 
@@ -39,6 +39,11 @@ class Parts:
     tints: np.ndarray
     names: np.ndarray
     radii: np.ndarray
+
+    def within(self, ahead: float) -> Parts:
+        """Those whose origin lies no farther ahead."""
+        near = self.mats[:, 11] < ahead
+        return Parts(self.spans[near], self.mats[near], self.tints[near], self.names[near], self.radii[near])
 
     @staticmethod
     def join(many: list[Parts]) -> Parts:
@@ -101,7 +106,7 @@ class World:
         spot = number % 10
         b = Builder()
         stand: list[tuple[str, float, float, float, float, float, tuple[float, float, float], int, int]] = []
-        _ground(b, spot)
+        _ground(b, rng, spot)
         for side in (-1, 1):
             crossing = spot == 3 and _has_side_street(self.seed, number, side)
             _frontage(b, rng, side, self._kind(number, side), crossing, stand)
@@ -135,12 +140,13 @@ def _has_side_street(seed: int, number: int, side: int) -> bool:
     return bool(np.random.default_rng([seed, 19, number & 0xFFFFFFFF, side + 1]).random() < 0.75)
 
 
-def _ground(b: Builder, spot: int) -> None:
+def _ground(b: Builder, rng: np.random.Generator, spot: int) -> None:
     b.bits = GRITTY
     b.label = ROAD
     for k in range(4):
         z0, z1 = 6.0 * k, 6.0 * k + 6
-        texture = "road_zebra" if spot == 7 and k >= 2 else "road"
+        if k % 2 == 0:
+            texture = "road_zebra" if spot == 7 and k == 2 else str(rng.choice(["road", "road_worn"]))
         v = (k % 2) * 0.5
         b.quad([(-HALF_ROAD, 0, z0), (HALF_ROAD, 0, z0), (HALF_ROAD, 0, z1), (-HALF_ROAD, 0, z1)], texture, (0, 1, 0),
                ((0, v), (1, v), (1, v + 0.5), (0, v + 0.5)))
@@ -295,8 +301,7 @@ def _parked(rng: np.random.Generator, number: int, side: int, spot: int, crossin
             continue
         name = object_id(0 if side < 0 else 1, number * 4 + slot)
         stand.append((shape, x, 0.0, z, yaw, 1.0, paint, CAR, name))
-        half = 0.77 if shape != "van" else 0.86
         for dz in AXLES[shape]:
-            for dx in (-half, half):
+            for dx in (-TRACK[shape], TRACK[shape]):
                 px, pz = np.cos(yaw) * dx + np.sin(yaw) * dz, -np.sin(yaw) * dx + np.cos(yaw) * dz
                 stand.append(("wheel", x + px, WHEEL_RADIUS, z + pz, yaw, 1.0, (1, 1, 1), CAR, name))

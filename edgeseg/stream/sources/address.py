@@ -10,7 +10,7 @@ _SECRET = re.compile(r"(?i)([?&](?:pass|passwd|password|pwd|token|key|api_key|au
 
 
 def without_credentials(address: str) -> str:
-    """Returns the address with `***` in place of user and password (also a password with a / that should have been %2F)."""
+    """Returns the address with `***` for user and password, also for a password with a / that should have been %2F."""
     shown = _USER.sub("***@", address)
     if shown == address:
         shown = _USER_WITH_SLASH.sub("***@", address)

@@ -43,5 +43,5 @@ class BaseSource(ABC):
 
 
 def damaged_frame(index: int, captured_ns: int, source: str, damage: str) -> Frame:
-    """Returns a frame without a picture (one black pixel), so that what could not be read is counted and not passed over."""
+    """Returns a frame without a picture (one black pixel): what could not be read is counted, not passed over."""
     return Frame(np.zeros((1, 1, 3), np.uint8), index, captured_ns, source, damage=damage)

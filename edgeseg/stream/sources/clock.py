@@ -12,10 +12,11 @@ _WAITED = 0.8
 class CaptureClock:
     """Turns presentation stamps of an unknown clock into capture times on our own.
 
-    No frame arrives before it was captured, so the least (arrival - stamp) seen is the best guess of how far the clocks are
-    apart; it may rise by a thousandth of the time that passes, so that a camera's slow clock does not add up to an age.
-    A connection may begin with a backlog, whose frames come faster than they were captured; so frames count as stale
-    until one came that had to be waited for (for 2 s at most). Later, a frame that comes more than 300 ms after its time is stale.
+    No frame arrives before it was captured, so the least (arrival - stamp) seen is the best guess of how far the
+    clocks are apart; it may rise by a thousandth of the time that passes, so that a camera's slow clock does not add
+    up to an age. A connection may begin with a backlog, whose frames come faster than they were captured; so frames
+    count as stale until one came that had to be waited for (for 2 s at most). Later, a frame that comes more than 300
+    ms after its time is stale.
     """
 
     def __init__(self) -> None:
@@ -49,6 +50,6 @@ class CaptureClock:
             self._apart, self._began, self._settled = apart, arrival_ns, False
         else:
             self._apart = min(self._apart + _DRIFT * waited, apart)
-            self._settled = self._settled or waited >= _WAITED * stamped
+            self._settled = self._settled or waited >= _WAITED * stamped > 0
         captured = min(arrival_ns, stamp_ns + int(self._apart))
         return captured, not self._settled or arrival_ns - captured > STALE_NS

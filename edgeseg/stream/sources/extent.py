@@ -8,13 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
-_MP4_BOXES = {b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"mfra", b"sidx", b"free", b"skip", b"wide", b"udta", b"uuid"}
+_MP4_BOXES = frozenset(b"ftyp styp moov moof mdat mfra sidx free skip wide udta uuid".split())
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _TS_SYNC, _TS_PACKET = b"\x47", 188
 
 
 def promised_bytes(path: Path) -> int:
-    """Returns how many bytes the headers of an mp4/mov, avi, mkv/webm or ts file promise; 0 for others, or where they don't say."""
+    """Returns how many bytes the headers of an mp4/mov, avi, mkv/webm or ts file promise; 0 where nothing does."""
     with path.open("rb") as file:
         head = file.read(_TS_PACKET + 1)
         if head[4:8] in _MP4_BOXES:
@@ -29,7 +29,7 @@ def promised_bytes(path: Path) -> int:
 
 
 def _end_of_boxes(file: BinaryIO) -> int:
-    """Walks the top-level boxes of ISO/IEC 14496-12: size, type; a size of 1 is followed by 64 bits, 0 means to the end."""
+    """Walks the top-level boxes of ISO/IEC 14496-12: size, type. After a size of 1 come 64 bits; 0 means to the end."""
     position = 0
     while True:
         file.seek(position)
@@ -41,7 +41,7 @@ def _end_of_boxes(file: BinaryIO) -> int:
 
 
 def _end_of_riffs(file: BinaryIO) -> int:
-    """Walks the RIFF chunks of an AVI, of which OpenDML files have several. Recorders that broke off leave a size of 0."""
+    """Walks the RIFF chunks of an AVI; OpenDML files have several. Recorders that broke off leave a size of 0."""
     position = 0
     while True:
         file.seek(position)
@@ -53,7 +53,7 @@ def _end_of_riffs(file: BinaryIO) -> int:
 
 
 def _end_of_segment(file: BinaryIO) -> int:
-    """Reads the sizes of the EBML header and of the segment after it (RFC 8794); a live recording's segment has none."""
+    """Reads the sizes of the EBML header and the segment after it (RFC 8794); a live recording's segment has none."""
     file.seek(4)
     header = _variable_size(file)
     if header is None:

@@ -20,17 +20,19 @@ ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 class ImagesSource(BaseSource):
-    """Every image of a folder, or that a pattern (`frames/*.png`, `**` for folders in folders) finds, in natural order.
+    """Every image of a folder, or that a pattern (`frames/*.png`, `**` for folders in folders) finds, in natural
+    order.
 
-    Frame.source is the image's own path. Grey and 16-bit images become uint8 BGR, alpha is left out, and a photo is turned as its
-    EXIF data says. An image that can't be read gives a frame with `damage`. Raises SourceError where there are no images.
+    Frame.source is the image's own path. Grey and 16-bit images become uint8 BGR, alpha is left out, and a photo is
+    turned as its EXIF data says. An image that can't be read gives a frame with `damage`. Raises SourceError where
+    there are no images.
     """
 
     def __init__(self, folder_or_pattern: str) -> None:
         self.address = folder_or_pattern
         folder = Path(folder_or_pattern)
         # A folder may have brackets in its name, so that it is asked for first.
-        found = folder.iterdir() if folder.is_dir() else map(Path, glob.glob(folder_or_pattern, recursive=True))
+        found = folder.iterdir() if folder.is_dir() else _found(folder_or_pattern)
         try:
             images = [path for path in found if path.suffix.lower() in ENDINGS and path.is_file()]
         except PermissionError as error:
@@ -56,6 +58,11 @@ class ImagesSource(BaseSource):
 
     def close(self) -> None:
         self._closed = True
+
+
+def _found(pattern: str) -> Iterator[Path]:
+    # Path.glob takes no absolute patterns.
+    return map(Path, glob.iglob(pattern, recursive=True))  # noqa: PTH207
 
 
 def _natural_key(path: Path) -> list[tuple[int, str]]:

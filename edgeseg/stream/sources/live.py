@@ -13,7 +13,7 @@ from edgeseg.stream.sources.base import BaseSource
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 1.0
 
 
-class Lost(Exception):
+class LostError(Exception):
     """The source gives nothing more as it stands. `str(error)` is the reason in a few words."""
 
 
@@ -28,17 +28,20 @@ class LiveSource(BaseSource):
         self._lock = Lock()
         try:
             self._open()
-        except Lost as error:
+        except LostError as error:
             self._release()
             raise SourceError(self._advice(str(error))) from error
 
     @abstractmethod
     def _open(self) -> None:
-        """Opens it. Raises Lost where nothing is there."""
+        """Opens it. Raises LostError where nothing is there."""
 
     @abstractmethod
     def _read(self, index: int) -> Frame | None:
-        """Waits for the next frame and gives it this index; None where there is none yet. Raises Lost."""
+        """Waits for the next frame, which gets this index; None where there is none yet.
+
+        Raises LostError where it broke off, StopIteration where it came to its proper end.
+        """
 
     @abstractmethod
     def _release(self) -> None:
@@ -59,7 +62,9 @@ class LiveSource(BaseSource):
                         self._open()
                         is_open = True
                     frame = self._read(index)
-            except Lost as error:
+            except StopIteration:
+                return
+            except LostError as error:
                 with self._lock:
                     self._release()
                 is_open = False

@@ -1,7 +1,7 @@
 """An RTSP camera for tests, run by the system's python3 (GStreamer's bindings live there): python3 rtsp_server.py PORT
 
-Each picture of rtsp://127.0.0.1:PORT/live holds the moment it was made: CLOCK_MONOTONIC, in ms, as 40 bars, black for 0 and
-white for 1, the highest bit to the left. rtsp://.../small is the same at half the size.
+Each picture of rtsp://127.0.0.1:PORT/live holds the moment it was made: CLOCK_MONOTONIC, in ms, as 40 bars, black for
+0 and white for 1, the highest bit to the left. rtsp://.../small is the same at half the size.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Measuring models: what runs is what is measured."""

@@ -1,0 +1,143 @@
+"""`edgeseg run`"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from edgeseg.cli.output import check_json_file, console_beside, write_json
+from edgeseg.core.errors import EdgesegError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edgeseg.cli.session import Session
+    from edgeseg.core.bundle import Bundle
+    from edgeseg.stream.sink import Sink
+    from edgeseg.stream.source import Source
+
+INTERRUPTED = 130
+DEMO = "street://?seed=1&frames=600"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Segment a camera, a stream, a clip or a folder of images, live."""
+
+    source: Annotated[str | None, tyro.conf.Positional] = None
+    """A camera index, a file, a folder or glob of images, rtsp://, http://, v4l2:///dev/video0, gst:PIPELINE, street://,
+    fault://. Without one: camera 0 if there is one, else 20 s of the built-in street, and it says which."""
+
+    model: str = "fast-scnn-street"
+    """A model's name or folder (see `edgeseg models`)."""
+
+    engine: str = "auto"
+    """auto, openvino, onnxruntime."""
+
+    precision: str = "auto"
+    """auto, fp32, bf16, fp16, int8."""
+
+    view: bool = True
+    """Show a window, where there is a display."""
+
+    output: Path | None = None
+    """Record the painted pictures: FILE.mp4."""
+
+    masks: Path | None = None
+    """Write every label map as a palette PNG (instances as COCO run-length JSON lines) into this folder."""
+
+    max_frames: int | None = None
+    """Stop after so many delivered frames."""
+
+    json: str | None = None
+    """Write the figures as one JSON object to this file ("-" for standard output)."""
+
+    def execute(self) -> int:
+        """Plays the source to its end, or until Ctrl-C, and prints what it came to. Returns the exit status."""
+        from edgeseg.cli.session import Session
+        from edgeseg.core.catalog import open_bundle
+        from edgeseg.runtime.cpu import usable_cores
+        from edgeseg.runtime.segmenter import load
+        from edgeseg.stream.pipeline import Stream
+        from edgeseg.stream.source import open_source
+
+        check_json_file(self.json)
+        if self.max_frames is not None and self.max_frames < 1:
+            raise UsageError(f"--max-frames {self.max_frames}: give 1 or more")
+        console = console_beside(self.json)
+        bundle = open_bundle(self.model)
+        with contextlib.ExitStack() as stack:
+            source = open_source(self.source if self.source is not None else _default_source(console))
+            stack.callback(source.close)
+            threads = max(1, usable_cores() - 1) if source.live else usable_cores()
+            segmenter = load(bundle.path, engine=self.engine, precision=self.precision, threads=threads)
+            stack.enter_context(segmenter)
+            session = Session(Stream(source, segmenter), console)
+            stack.callback(session.close)
+            self._open_sinks(session, source, bundle, console)
+            info = segmenter.engine
+            console.print(f"{bundle.name} on {source.address}: {info.name} {info.precision}, {info.threads} threads ({info.reason})")
+            return self._play(session)
+
+    def _play(self, session: Session) -> int:
+        interrupted, failure = False, None
+        try:
+            session.play(self.max_frames)
+        except KeyboardInterrupt:
+            interrupted = True
+        except EdgesegError as error:
+            failure = error
+        session.close()
+        session.report()
+        write_json(self.json, session.figures())
+        if failure is not None:
+            raise failure
+        return INTERRUPTED if interrupted else 0
+
+    def _open_sinks(self, session: Session, source: Source, bundle: Bundle, console: Console) -> None:
+        """Opens what the options name; a run without a source that nobody would see is recorded."""
+        output, still = self.output, None
+        window = self._window_sink(session, console)
+        if self.source is None and window is None and output is None and self.masks is None:
+            kind = "street" if source.address.startswith("street://") else "camera"
+            output, still = Path(f"edgeseg-{kind}.mp4"), Path(f"edgeseg-{kind}.png")
+        sinks: list[Sink] = [window] if window else []
+        if output is not None:
+            from edgeseg.stream.sinks.mp4 import Mp4Sink
+
+            sinks.append(Mp4Sink(output, session.painter, fps=None if source.live else getattr(source, "fps", None)))
+        if still is not None:
+            from edgeseg.stream.sinks.still import StillSink
+
+            sinks.append(StillSink(still, session.painter))
+        if self.masks is not None:
+            from edgeseg.stream.sinks.masks import MasksSink
+
+            sinks.append(MasksSink(self.masks, bundle.palette))
+        session.sinks = sinks
+
+    def _window_sink(self, session: Session, console: Console) -> Any:
+        from edgeseg.stream.sinks.window import WindowSink, window_reason
+
+        if not self.view:
+            return None
+        reason = window_reason()
+        if reason:
+            console.print(f"no window: {reason}", style="dim")
+            return None
+        return WindowSink("edgeseg", session.painter)
+
+
+def _default_source(console: Console) -> str:
+    from edgeseg.stream.sources.camera import cameras
+
+    found = cameras()
+    if found:
+        console.print(f"no source given: camera {found[0]}")
+        return found[0]
+    console.print("no source given and no camera here: 20 s of the built-in street")
+    return DEMO

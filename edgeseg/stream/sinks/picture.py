@@ -1,0 +1,52 @@
+"""The painted picture of a result, made once a frame for all sinks that show pictures, and only if one does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgeseg.core.masks import SemanticMask
+from edgeseg.core.result import Result
+from edgeseg.vision.captions import Captions
+from edgeseg.vision.overlay import paint, paint_instances
+
+
+class Painter:
+    """Paints masks, the line of figures and the legend over a frame.
+
+    classes: names by id. palette: [K, 3], RGB by id. headline: gives the line of figures for a result.
+    """
+
+    def __init__(self, classes: Sequence[str], palette: ArrayLike, headline: Callable[[Result], str]) -> None:
+        self._classes = tuple(classes)
+        self._palette = palette
+        self._headline = headline
+        self._captions: Captions | None = None
+        self._captions_size = (0, 0)
+        self._painted: Result | None = None
+        self._picture: NDArray[np.uint8] | None = None
+
+    def paint(self, result: Result) -> NDArray[np.uint8]:
+        """Returns the painted picture, uint8 [H, W, 3] BGR, of the frame's size; the same array for the same result.
+
+        It is valid until the next result is painted.
+        """
+        if self._picture is None or self._painted is not result:
+            self._picture = self._paint(result)
+            self._painted = result
+        return self._picture
+
+    def _paint(self, result: Result) -> NDArray[np.uint8]:
+        image = result.frame.image
+        if isinstance(result.masks, SemanticMask):
+            picture = paint(image, result.masks.labels, self._palette)
+        else:
+            picture = paint_instances(image, result.masks, self._palette)
+        height, width = image.shape[:2]
+        if self._captions is None or self._captions_size != (height, width):
+            self._captions = Captions(self._classes, self._palette, height, width)
+            self._captions_size = (height, width)
+        self._captions.draw(picture, self._headline(result))
+        return picture

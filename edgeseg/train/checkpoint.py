@@ -1,0 +1,111 @@
+"""Checkpoints as safetensors: tensors and text, never pickle, each file written whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from edgeseg.core.errors import EdgesegError
+
+WEIGHTS = "model.safetensors"
+STATE = "state.safetensors"
+_KEY = "edgeseg"
+
+
+@dataclass(frozen=True)
+class About:
+    """What export has to know of a checkpoint beside its weights.
+
+    model: a key of `edgeseg.models.MODELS`. classes, palette (RGB): by id. input_size: (width, height) in pixels.
+    terms: under which terms the training data may be used. training: data, recipe, epochs, seed, as JSON values.
+    metrics: what was measured, each with data set and split.
+    """
+
+    model: str
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    input_size: tuple[int, int]
+    terms: str
+    training: dict[str, Any]
+    metrics: tuple[dict[str, Any], ...] = ()
+
+
+def save_weights(path: Path, network: nn.Module, about: About) -> None:
+    """Writes a network's weights and what they are."""
+    _write(path, network.state_dict(), {_KEY: json.dumps(dataclasses.asdict(about), default=str)})
+
+
+def read_about(path: Path) -> About:
+    """Returns what `save_weights` was told. Raises EdgesegError."""
+    try:
+        said = json.loads(_read(path)[1][_KEY])
+        return About(
+            model=str(said["model"]),
+            classes=tuple(said["classes"]),
+            palette=tuple((int(r), int(g), int(b)) for r, g, b in said["palette"]),
+            input_size=(int(said["input_size"][0]), int(said["input_size"][1])),
+            terms=str(said["terms"]),
+            training=dict(said["training"]),
+            metrics=tuple(said["metrics"]),
+        )
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise EdgesegError(f"{path}: no checkpoint of `edgeseg train`: it does not say which network it is") from error
+
+
+def load_weights(path: Path, network: nn.Module) -> None:
+    """Fills `network`. Raises EdgesegError where the file belongs to another one."""
+    _fill(network, _read(path)[0], path)
+
+
+def save_state(folder: Path, parts: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, epoch: int) -> None:
+    """Writes all that a run goes on from: the modules by name, the optimiser's tensors, the epochs done."""
+    tensors = {f"{part}/{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
+    for index, slots in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser/{index}/{slot}": value for slot, value in slots.items()}
+    _write(folder / STATE, tensors, {"epoch": str(epoch)})
+
+
+def load_state(folder: Path, parts: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer) -> int:
+    """Restores what `save_state` wrote and returns the epochs done. Raises EdgesegError."""
+    path = folder / STATE
+    tensors, metadata = _read(path)
+    for part, module in parts.items():
+        _fill(module, {name[len(part) + 1 :]: t for name, t in tensors.items() if name.startswith(f"{part}/")}, path)
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimiser/"):
+            _, index, slot = name.split("/")
+            state.setdefault(int(index), {})[slot] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    return int(metadata["epoch"])
+
+
+def _fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise EdgesegError(f"{path}: holds another network, or other classes, than asked for") from error
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    draft = path.with_suffix(".part")
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, draft, metadata)
+    os.replace(draft, path)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise EdgesegError(f"{path}: no checkpoint that can be read ({error})") from error

@@ -1,0 +1,134 @@
+"""From a checkpoint to a bundle: one ONNX graph that takes camera pixels, and the golden frame that holds engines to it."""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edgeseg.core.bundle import GOLDEN, write_bundle
+from edgeseg.core.errors import EdgesegError
+from edgeseg.data.classes import IGNORE_ID
+from edgeseg.data.street import Street
+from edgeseg.models import build_model
+from edgeseg.models.layers import SegmentationNetwork
+from edgeseg.train.checkpoint import About, load_weights, read_about
+from edgeseg.train.normalise import Normalise
+
+OPSET = 17
+"""The newest that TensorRT 8.6 reads."""
+GRAPH = "model.fp32.onnx"
+LARGEST_ERROR = 1e-3
+"""How far a logit of the graph may lie from PyTorch's, relative to the largest one."""
+_GOLDEN_SEED, _GOLDEN_INDEX = 1, 240
+
+
+def export(
+    checkpoint: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    metrics: Sequence[Mapping[str, Any]] = (),
+    training: Mapping[str, Any] | None = None,
+) -> Path:
+    """Writes the bundle of a checkpoint to the folder `out` and returns it.
+
+    name: how users call it; the folder's name if None. metrics: added to those that the checkpoint carries.
+    training: fields that replace or add to the checkpoint's own.
+    Raises EdgesegError where the graph does not compute what the network does, BundleError for an `out` that can't be.
+    """
+    about = read_about(checkpoint)
+    network = build_model(about.model, len(about.classes))
+    load_weights(checkpoint, network)
+    deployed = Deployed(network).eval()
+    title = name or out.resolve().name
+    graph = to_onnx(deployed, about, title)
+    image = golden_image(about.input_size)
+    logits = checked_logits(graph, deployed, image)
+    manifest = {
+        "name": title,
+        "task": "semantic",
+        "architecture": about.model,
+        "input": {"width": about.input_size[0], "height": about.input_size[1], "fit": "stretch"},
+        "stride": network.stride,
+        "classes": about.classes,
+        "palette": about.palette,
+        "ignore_id": IGNORE_ID,
+        "graphs": {"fp32": GRAPH},
+        "metrics": [*about.metrics, *metrics],
+        "training": {**about.training, **(training or {})},
+        "terms": about.terms,
+    }
+    golden = io.BytesIO()
+    np.savez_compressed(golden, image=image, logits=logits)
+    return write_bundle(out, manifest, {GRAPH: graph, GOLDEN: golden.getvalue()}).path
+
+
+class Deployed(nn.Module):
+    """uint8 [1, H, W, 3] BGR -> logits, float32 [1, classes, H / stride, W / stride], with the network copied."""
+
+    def __init__(self, network: SegmentationNetwork) -> None:
+        super().__init__()
+        self.normalise = Normalise()
+        self.network = copy.deepcopy(network)
+        first = next(module for module in self.network.modules() if isinstance(module, nn.Conv2d))
+        # The swap of colours costs nothing where the first convolution reads its channels in the camera's order.
+        first.weight = nn.Parameter(first.weight.detach().flip(1))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.network(self.normalise.in_bgr(image))
+
+
+def to_onnx(deployed: Deployed, about: About, title: str) -> bytes:
+    """Returns the checked ONNX graph, fixed shapes, batch norm folded into the convolutions."""
+    width, height = about.input_size
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        # The exporter that writes opset 17 is the one that announces its own retirement.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            deployed,
+            (torch.zeros(1, height, width, 3, dtype=torch.uint8),),
+            file,
+            input_names=["image"],
+            output_names=["logits"],
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    model = onnx.load_model_from_string(file.getvalue())
+    classes = ",".join(about.classes)
+    onnx.helper.set_model_props(model, {"producer": "edgeseg", "name": title, "classes": classes})
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString()
+
+
+def golden_image(size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Returns uint8 [H, W, 3] BGR of `size` (width, height): a frame of the rendered street, stretched as at runtime."""
+    frame = Street(_GOLDEN_SEED, 1280, 720, 30.0).render(_GOLDEN_INDEX)
+    return np.asarray(cv2.resize(frame.image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+@torch.inference_mode()
+def checked_logits(graph: bytes, deployed: Deployed, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Returns what the graph answers to `image`, float32. Raises EdgesegError where PyTorch's answer is another."""
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    logits = np.asarray(session.run(["logits"], {"image": image[None]})[0], np.float32)
+    expected = deployed(torch.from_numpy(image)[None]).numpy()
+    error = float(np.abs(logits - expected).max() / max(np.abs(expected).max(), 1e-6))
+    if not error <= LARGEST_ERROR:
+        raise EdgesegError(
+            f"the exported graph is {error:.1e} off PyTorch on the golden frame (at most {LARGEST_ERROR:.0e}); "
+            "this export of the network is wrong, and no bundle was written"
+        )
+    return logits
