@@ -48,9 +48,13 @@ def full_size_session(bundle: edgeseg.Bundle, height: int, width: int, threads: 
     first = next(node for node in model.graph.node if node.op_type == "Conv")
     wanted = [output.name for output in model.graph.output]
     model = onnx.utils.Extractor(model).extract_model([first.input[0]], wanted)
-    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 1, *_scales(bundle, height, width)], np.float32), "scales"))
+    model.graph.initializer.append(
+        numpy_helper.from_array(np.array([1, 1, *_scales(bundle, height, width)], np.float32), "scales")
+    )
     model.graph.node.append(
-        helper.make_node("Resize", [wanted[0], "", "scales"], ["full"], mode="linear", coordinate_transformation_mode="half_pixel")
+        helper.make_node(
+            "Resize", [wanted[0], "", "scales"], ["full"], mode="linear", coordinate_transformation_mode="half_pixel"
+        )
     )
     del model.graph.output[:]
     model.graph.output.append(helper.make_tensor_value_info("full", TensorProto.FLOAT, None))
@@ -70,7 +74,9 @@ def naive_preprocess(frame: NDArray[np.uint8], bundle: edgeseg.Bundle) -> NDArra
     return np.ascontiguousarray(((image.astype(np.float32) - MEAN) / STD).transpose(2, 0, 1)[None])
 
 
-def naive_loop(bundle: edgeseg.Bundle, infer: Callable[[NDArray[np.float32], tuple[int, int]], NDArray[np.int64]]) -> Loop:
+def naive_loop(
+    bundle: edgeseg.Bundle, infer: Callable[[NDArray[np.float32], tuple[int, int]], NDArray[np.int64]]
+) -> Loop:
     """cv2 read, numpy preprocessing, `infer` to labels at full size, palette, addWeighted, one after the other."""
     palette = np.array(bundle.palette, dtype=np.uint8)[:, ::-1]
 
@@ -167,9 +173,15 @@ def loops_table(bundle: edgeseg.Bundle, clip: Path, repeats: int) -> dict[str, f
                 fps[name].append(count / (time.perf_counter() - begin))
     medians = {name: statistics.median(values) for name, values in fps.items()}
     naive, eager = medians["naive ONNX Runtime loop"], medians["torch eager loop"]
-    print("| end to end, 1280x720 H.264 | FPS | range | over naive | over torch eager | labels as naive |\n|---|---|---|---|---|---|")
+    print(
+        "| end to end, 1280x720 H.264 | FPS | range | over naive | over torch eager | labels as naive |\n|---|---|---|---|---|---|"
+    )
     for name, value in medians.items():
-        same = "random weights" if name == "torch eager loop" else f"{100 * np.mean(last[name] == last['naive ONNX Runtime loop']):.2f}%"
+        same = (
+            "random weights"
+            if name == "torch eager loop"
+            else f"{100 * np.mean(last[name] == last['naive ONNX Runtime loop']):.2f}%"
+        )
         spread = f"{min(fps[name]):.1f} to {max(fps[name]):.1f}"
         print(f"| {name} | {value:.1f} | {spread} | {value / naive:.2f}x | {value / eager:.2f}x | {same} |")
     return medians
@@ -199,7 +211,9 @@ def overhead_table(bundle: edgeseg.Bundle, images: list[NDArray[np.uint8]], clip
 def ceiling_table(bundle: edgeseg.Bundle, fps: dict[str, float], image: NDArray[np.uint8], overhead: float) -> None:
     """Prints how near end to end comes to what the engine, and the cores, allow."""
     cores = usable_cores()
-    print("\n| engine | threads | engine alone, ms | ceiling, FPS | end to end, FPS | reached |\n|---|---|---|---|---|---|")
+    print(
+        "\n| engine | threads | engine alone, ms | ceiling, FPS | end to end, FPS | reached |\n|---|---|---|---|---|---|"
+    )
     for engine, precision in (("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")):
         for threads, name in ((max(1, cores - 1), "cores-1"), (cores, "all cores")):
             alone = engine_ms(bundle, engine, precision, threads, image)
@@ -207,7 +221,9 @@ def ceiling_table(bundle: edgeseg.Bundle, fps: dict[str, float], image: NDArray[
             # On cores-1 the engine is the bound; on all cores the work itself is: E core-ms of engine, O of the rest.
             ceiling = 1000 / alone if threads < cores else 1000 / alone * spent / (spent + overhead)
             reached = fps[f"edgeseg, {engine} {precision}, {name}"]
-            print(f"| {engine} {precision} | {threads} | {alone:.2f} | {ceiling:.1f} | {reached:.1f} | {reached / ceiling:.3f} |")
+            print(
+                f"| {engine} {precision} | {threads} | {alone:.2f} | {ceiling:.1f} | {reached:.1f} | {reached / ceiling:.3f} |"
+            )
 
 
 class SlowedEngine:
@@ -229,7 +245,9 @@ def live_age(bundle: edgeseg.Bundle, images: list[NDArray[np.uint8]]) -> None:
     """Prints the age of results from a 30 FPS camera where the engine needs about two frames' time."""
     threads = max(1, usable_cores() - 1)
     alone = engine_ms(bundle, "onnxruntime", "fp32", threads, images[0])
-    slowed = SlowedEngine(open_engine(bundle, choose(bundle, "onnxruntime", "fp32"), threads), max(1, round(59 / alone)))
+    slowed = SlowedEngine(
+        open_engine(bundle, choose(bundle, "onnxruntime", "fp32"), threads), max(1, round(59 / alone))
+    )
     model = SemanticSegmenter(bundle, slowed)  # type: ignore[arg-type]
     ages, engine = [], []
     with edgeseg.stream(FramesInMemory(images, 900, fps=30), model) as results:
@@ -237,8 +255,10 @@ def live_age(bundle: edgeseg.Bundle, images: list[NDArray[np.uint8]]) -> None:
             ages.append(result.latency_ms)
             engine.append(result.timing.stage_ms["engine"])
     (a50, a99), e50 = np.percentile(ages[5:], [50, 99]), float(np.median(engine))
-    print(f"\nLive at 30 FPS, engine {e50:.1f} ms: age p50 {a50:.1f} ms ({a50 / e50:.2f}x), p99 {a99:.1f} ms ({a99 / e50:.2f}x), "
-          f"{results.ledger.counts().delivered} of {results.ledger.counts().captured} delivered")
+    print(
+        f"\nLive at 30 FPS, engine {e50:.1f} ms: age p50 {a50:.1f} ms ({a50 / e50:.2f}x), p99 {a99:.1f} ms ({a99 / e50:.2f}x), "
+        f"{results.ledger.counts().delivered} of {results.ledger.counts().captured} delivered"
+    )
 
 
 def main() -> None:
@@ -252,9 +272,13 @@ def main() -> None:
     torch.set_num_threads(usable_cores())
     bundle = open_bundle(options.model)
     images = rendered_frames(30)
-    clip = options.clip or rendered_clip(Path(tempfile.gettempdir()) / f"edgeseg-street-{options.frames}.mp4", options.frames)
-    print(f"{bundle.name}, {cpu_name()}, {usable_cores()} cores, {datetime.date.today()}, "
-          f"onnxruntime {onnxruntime.__version__}, torch {torch.__version__}\n")
+    clip = options.clip or rendered_clip(
+        Path(tempfile.gettempdir()) / f"edgeseg-street-{options.frames}.mp4", options.frames
+    )
+    print(
+        f"{bundle.name}, {cpu_name()}, {usable_cores()} cores, {datetime.date.today()}, "
+        f"onnxruntime {onnxruntime.__version__}, torch {torch.__version__}\n"
+    )
     fps = loops_table(bundle, clip, options.repeats)
     overhead = overhead_table(bundle, images, clip)
     ceiling_table(bundle, fps, images[0], overhead)

@@ -1,6 +1,6 @@
 """Whether memory stays flat: resident set size over 20,000 frames of the loop, painting every result.
 
-    python benchmarks/memory.py [--frames 20000]
+python benchmarks/memory.py [--frames 20000]
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ def main() -> None:
             if result.frame.index >= SETTLED and result.frame.index % 100 == 0:
                 readings.append(process.memory_info().rss / 1e6)
     counts = results.ledger.counts()
-    print(f"{counts.delivered} frames, RSS {readings[0]:.1f} MB at frame {SETTLED}, {readings[-1]:.1f} MB at the end, "
-          f"highest {max(readings):.1f} MB: growth {readings[-1] - readings[0]:+.1f} MB")
+    print(
+        f"{counts.delivered} frames, RSS {readings[0]:.1f} MB at frame {SETTLED}, {readings[-1]:.1f} MB at the end, "
+        f"highest {max(readings):.1f} MB: growth {readings[-1] - readings[0]:+.1f} MB"
+    )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ from edgeseg.runtime.segmenter import Segmenter
 from edgeseg.vision.metrics import ConfusionMatrix
 
 
-def judge(segmenter: Segmenter, samples: Samples, progress: Callable[[int], object] = lambda done: None) -> dict[str, Any]:
+def judge(
+    segmenter: Segmenter, samples: Samples, progress: Callable[[int], object] = lambda done: None
+) -> dict[str, Any]:
     """Returns the fields of `edgeseg eval --json`: images, miou, pixel_accuracy, dice, per_class {name: iou}.
 
     Fractions 0..1, over all pixels of all images together, at the labels' own size; pixels with the ignore id are not

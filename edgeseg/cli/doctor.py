@@ -73,7 +73,9 @@ def _gpu() -> Finding:
     cards = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
     if not cards:
         return Finding("GPU", "missing", "no NVIDIA GPU", "none is needed: the CPU engines run everywhere")
-    models = [line.partition(":")[2].strip() for card in cards for line in card.read_text().splitlines() if "Model" in line]
+    models = [
+        line.partition(":")[2].strip() for card in cards for line in card.read_text().splitlines() if "Model" in line
+    ]
     return Finding("GPU", "ok", ", ".join(models), "this version computes on the CPU")
 
 
@@ -107,7 +109,9 @@ def _video() -> list[Finding]:
     try:
         import cv2
     except ImportError as error:
-        return [Finding("cv2", "broken", str(error), "pip uninstall -y opencv-python && pip install opencv-python-headless")]
+        return [
+            Finding("cv2", "broken", str(error), "pip uninstall -y opencv-python && pip install opencv-python-headless")
+        ]
     from edgeseg.stream.sinks.window import window_reason
     from edgeseg.stream.sources.camera import cameras
     from edgeseg.stream.sources.gstreamer import has_gstreamer
@@ -117,9 +121,18 @@ def _video() -> list[Finding]:
         Finding("cv2's path", "ok", str(Path(cv2.__file__ or "").resolve().parent)),
         Finding("cv2 with GStreamer", "ok", "yes")
         if gstreamer
-        else Finding("cv2 with GStreamer", "missing", "no (gst: sources)", "on a Jetson use JetPack's cv2; on Debian: apt install python3-opencv"),
-        Finding("window", "missing", no_window, "--output FILE.mp4 records instead") if no_window else Finding("window", "ok", "yes"),
-        Finding("cameras", "ok", ", ".join(found)) if found else Finding("cameras", "missing", "none found", "edgeseg run street://"),
+        else Finding(
+            "cv2 with GStreamer",
+            "missing",
+            "no (gst: sources)",
+            "on a Jetson use JetPack's cv2; on Debian: apt install python3-opencv",
+        ),
+        Finding("window", "missing", no_window, "--output FILE.mp4 records instead")
+        if no_window
+        else Finding("window", "ok", "yes"),
+        Finding("cameras", "ok", ", ".join(found))
+        if found
+        else Finding("cameras", "missing", "none found", "edgeseg run street://"),
     ]
 
 

@@ -50,7 +50,9 @@ class Eval:
             next(ticks, None)
             figures = judge(segmenter, samples, lambda done: next(ticks, None))
             engine = segmenter.engine
-        table = Table("class", "IoU %", title=f"{self.model} on {self.data}, {self.split}, {engine.name} {engine.precision}")
+        table = Table(
+            "class", "IoU %", title=f"{self.model} on {self.data}, {self.split}, {engine.name} {engine.precision}"
+        )
         for name, iou in figures["per_class"].items():
             table.add_row(name, "-" if iou is None else f"{100 * iou:.1f}")
         table.add_section()

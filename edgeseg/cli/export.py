@@ -31,6 +31,8 @@ class Export:
 
         check_json_file(self.json)
         bundle = Bundle.open(export(self.checkpoint, self.out))
-        console_beside(self.json).print(f"{bundle.path}: {bundle.name}, {', '.join(bundle.graphs)}; try: edgeseg run --model {bundle.path}")
+        console_beside(self.json).print(
+            f"{bundle.path}: {bundle.name}, {', '.join(bundle.graphs)}; try: edgeseg run --model {bundle.path}"
+        )
         write_json(self.json, {"path": str(bundle.path), "name": bundle.name, "files": bundle.files})
         return 0

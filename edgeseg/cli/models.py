@@ -35,11 +35,15 @@ class Models:
                 continue
             row = _row(bundle)
             rows.append(row)
-            figures = ", ".join(f"{m['data']} {m['split']} {100 * m['miou']:.1f}" for m in row["metrics"] if "miou" in m)
+            figures = ", ".join(
+                f"{m['data']} {m['split']} {100 * m['miou']:.1f}" for m in row["metrics"] if "miou" in m
+            )
             size = f"{row['input'][0]}x{row['input'][1]}"
             data = ", ".join(str(entry) for entry in bundle.training.get("data", []))
             megabytes = f"{row['bytes'] / 1e6:.1f}"
-            table.add_row(name, row["task"], row["architecture"], size, ", ".join(row["precisions"]), megabytes, figures, data)
+            table.add_row(
+                name, row["task"], row["architecture"], size, ", ".join(row["precisions"]), megabytes, figures, data
+            )
         console = console_beside(self.json)
         console.print(table if rows else "no models here: `edgeseg export CHECKPOINT --out engines/NAME` writes one")
         write_json(self.json, rows)

@@ -62,8 +62,8 @@ class Run:
         from edgeseg.core.catalog import open_bundle
         from edgeseg.runtime.cpu import usable_cores
         from edgeseg.runtime.segmenter import load
+        from edgeseg.stream.opening import open_source
         from edgeseg.stream.pipeline import Stream
-        from edgeseg.stream.source import open_source
 
         check_json_file(self.json)
         if self.max_frames is not None and self.max_frames < 1:
@@ -80,7 +80,9 @@ class Run:
             stack.callback(session.close)
             self._open_sinks(session, source, bundle, console)
             info = segmenter.engine
-            console.print(f"{bundle.name} on {source.address}: {info.name} {info.precision}, {info.threads} threads ({info.reason})")
+            console.print(
+                f"{bundle.name} on {source.address}: {info.name} {info.precision}, {info.threads} threads ({info.reason})"
+            )
             return self._play(session)
 
     def _play(self, session: Session) -> int:

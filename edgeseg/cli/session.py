@@ -139,7 +139,9 @@ def _rows(figures: dict[str, Any]) -> dict[str, str]:
         rows["age, ms"] = "  ".join(f"{name} {value:.1f}" for name, value in latency.items())
         rows["stages, ms p50"] = "  ".join(f"{name} {value['p50']:.1f}" for name, value in figures["stage_ms"].items())
     if figures["truth"]:
-        rows["against the truth"] = f"mIoU {100 * figures['truth']['miou']:.1f} %, pixels {100 * figures['truth']['pixel_accuracy']:.1f} %"
+        rows["against the truth"] = (
+            f"mIoU {100 * figures['truth']['miou']:.1f} %, pixels {100 * figures['truth']['pixel_accuracy']:.1f} %"
+        )
     for place in figures["outputs"]:
         rows.setdefault("written", "")
         rows["written"] += ("\n" if rows["written"] else "") + str(Path(place))

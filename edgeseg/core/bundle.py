@@ -106,11 +106,15 @@ class Bundle:
     def _check_shape(self) -> None:
         manifest = self.path / MANIFEST
         if self.task not in {"semantic", "instances"}:
-            raise BundleError(f"{manifest}: task is {self.task!r}, not semantic or instances; a newer edgeseg may read it")
+            raise BundleError(
+                f"{manifest}: task is {self.task!r}, not semantic or instances; a newer edgeseg may read it"
+            )
         if self.fit != "stretch":
             raise BundleError(f"{manifest}: fit is {self.fit!r}, and this edgeseg knows only stretch; upgrade edgeseg")
         if not self.classes or len(self.classes) > 255 or len(self.palette) != len(self.classes):
-            raise BundleError(f"{manifest}: {len(self.classes)} classes and {len(self.palette)} colours; export it anew")
+            raise BundleError(
+                f"{manifest}: {len(self.classes)} classes and {len(self.palette)} colours; export it anew"
+            )
         if min(self.width, self.height, self.stride) < 1 or self.width % self.stride or self.height % self.stride:
             raise BundleError(
                 f"{manifest}: a size of {self.width}x{self.height} at stride {self.stride} can't be; export the bundle anew"
@@ -153,11 +157,15 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BundleError(f"{folder} is not a bundle: it has no {MANIFEST}; name a folder written by `edgeseg export`") from error
+        raise BundleError(
+            f"{folder} is not a bundle: it has no {MANIFEST}; name a folder written by `edgeseg export`"
+        ) from error
     except (OSError, ValueError) as error:
         raise BundleError(f"{path} can't be read ({error}); export the bundle anew") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise BundleError(f"{path}: not of format {FORMAT}, the one this edgeseg reads; upgrade edgeseg or export it anew")
+        raise BundleError(
+            f"{path}: not of format {FORMAT}, the one this edgeseg reads; upgrade edgeseg or export it anew"
+        )
     return manifest
 
 

@@ -1,6 +1,6 @@
 """CamVid (Brostow et al. 2009) in the layout of the SegNet split: 11 classes, images beside mode-L label PNGs.
 
-    ROOT/<split>/NAME.jpg|png      ROOT/<split>annot/NAME.png
+ROOT/<split>/NAME.jpg|png      ROOT/<split>annot/NAME.png
 """
 
 from __future__ import annotations

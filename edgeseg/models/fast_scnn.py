@@ -10,7 +10,6 @@ Layer for layer the paper's table 1:
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 

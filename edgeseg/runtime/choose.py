@@ -64,9 +64,7 @@ def _candidates(engine: str, precision: str) -> list[Choice]:
     if engine != "auto" and precision != "auto":
         return [Choice(engine, precision, "", "as asked")]
     bf16 = installed("openvino") and _openvino_bf16()
-    no_bf16 = (
-        "" if bf16 else "this processor has no BF16" if installed("openvino") else "openvino is not installed"
-    )
+    no_bf16 = "" if bf16 else "this processor has no BF16" if installed("openvino") else "openvino is not installed"
     if engine == "auto" and precision == "auto":
         best = Choice("openvino", "bf16", "", "auto: the processor computes BF16, where OpenVINO is the fastest")
         reference = Choice("onnxruntime", "fp32", "", f"auto: {no_bf16}")
@@ -75,7 +73,11 @@ def _candidates(engine: str, precision: str) -> list[Choice]:
         return order + ([reference] if installed("onnxruntime") else [rest])
     if engine == "auto":
         names = ["openvino", "onnxruntime"] if precision in {"bf16", "int8"} else ["onnxruntime", "openvino"]
-        return [Choice(name, precision, "", f"auto: the first engine here that has {precision}") for name in names if installed(name)]
+        return [
+            Choice(name, precision, "", f"auto: the first engine here that has {precision}")
+            for name in names
+            if installed(name)
+        ]
     if engine == "openvino" and bf16:
         return [Choice(engine, "bf16", "", "auto: the processor computes BF16")]
     return [Choice(engine, "fp32", "", f"auto: {no_bf16 or 'the precision of reference'}")]

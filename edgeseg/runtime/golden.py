@@ -29,7 +29,9 @@ def check_golden(engine: Engine, bundle: Bundle) -> None:
     }
     for what, altered in alterations.items():
         if _distance(engine.infer(np.ascontiguousarray(altered)), expected) <= limit:
-            raise EngineError(f"{who}: the golden frame comes out right only if {what}: the graph's input is wired wrongly; export it anew")
+            raise EngineError(
+                f"{who}: the golden frame comes out right only if {what}: the graph's input is wired wrongly; export it anew"
+            )
     raise EngineError(
         f"{who}: the golden frame comes out {distance:.3f} off, at most {limit} is allowed: "
         "take another --engine or --precision, or export the bundle anew"

@@ -8,7 +8,8 @@ from types import TracebackType
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as Unsupported
 
 from edgeseg.core.errors import EngineError
 from edgeseg.core.result import EngineInfo
@@ -17,7 +18,7 @@ from edgeseg.runtime.cpu import cpu_name
 GRAPH_OF = {"fp32": "fp32", "fp16": "fp16", "int8": "int8"}
 """Precision asked for -> the bundle's graph that gives it."""
 
-UNREADABLE = (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf, ort_errors.NotImplemented)
+UNREADABLE = (Fail, InvalidGraph, InvalidProtobuf, Unsupported)
 
 
 class OnnxRuntimeEngine:
@@ -34,7 +35,9 @@ class OnnxRuntimeEngine:
             self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
         except UNREADABLE as error:
             said = str(error).splitlines()[0]
-            raise EngineError(f"{graph}: ONNX Runtime can't open it ({said}); upgrade onnxruntime or export it anew") from error
+            raise EngineError(
+                f"{graph}: ONNX Runtime can't open it ({said}); upgrade onnxruntime or export it anew"
+            ) from error
         self._input = self._session.get_inputs()[0].name
         self._outputs = [output.name for output in self._session.get_outputs()]
         self.info = EngineInfo(
@@ -48,7 +51,8 @@ class OnnxRuntimeEngine:
 
     def infer(self, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """See `Engine.infer`."""
-        return dict(zip(self._outputs, self._session.run(self._outputs, {self._input: image[None]}), strict=True))
+        values = self._session.run(self._outputs, {self._input: image[None]})
+        return {name: np.asarray(value) for name, value in zip(self._outputs, values, strict=True)}
 
     def close(self) -> None:
         """Nothing to let go of: ONNX Runtime frees a session with its object."""

@@ -117,7 +117,9 @@ def load(
     """
     bundle = open_bundle(os.fspath(model))
     if bundle.task != "semantic":
-        raise BundleError(f"{bundle.path}: its task is {bundle.task}, and this edgeseg runs only semantic ones; upgrade edgeseg")
+        raise BundleError(
+            f"{bundle.path}: its task is {bundle.task}, and this edgeseg runs only semantic ones; upgrade edgeseg"
+        )
     segmenter = SemanticSegmenter(bundle, open_engine(bundle, choose(bundle, engine, precision), threads))
     # Compiles the tail (once a machine, then read from the cache), so that the first frame is as quick as the others.
     segmenter(np.zeros((bundle.height, bundle.width, 3), dtype=np.uint8))

@@ -20,8 +20,9 @@ from edgeseg.core.result import Frame, Result, Timing
 from edgeseg.runtime.cpu import usable_cores
 from edgeseg.runtime.segmenter import DEFAULT_MODEL, Segmenter, Stage, load
 from edgeseg.stream.ledger import Ledger
+from edgeseg.stream.opening import open_source
 from edgeseg.stream.slot import Slot, SlotClosed
-from edgeseg.stream.source import Source, open_source
+from edgeseg.stream.source import Source
 
 NEWER_FRAME = "newer frame"
 SLOW_READER = "slow reader"
@@ -122,7 +123,7 @@ class Stream:
                     self._pass_on(job, outbox)
                 if outbox.abandoned:
                     break
-        except Exception as error:  # every error belongs to the caller's thread: it is raised there
+        except Exception as error:  # noqa: BLE001, every error belongs to the caller's thread and is raised there
             outbox.close(error)
         else:
             outbox.close()
@@ -141,7 +142,7 @@ class Stream:
                 self._pass_on(job, outbox)
         except SlotClosed:
             outbox.close()
-        except Exception as error:  # likewise
+        except Exception as error:  # noqa: BLE001, likewise
             outbox.close(error)
         self._drop(inbox.abandon(), STOPPED)
 

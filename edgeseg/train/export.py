@@ -1,4 +1,4 @@
-"""From a checkpoint to a bundle: one ONNX graph that takes camera pixels, and the golden frame that holds engines to it."""
+"""From a checkpoint to a bundle: an ONNX graph that takes camera pixels, and the golden frame for engines."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def to_onnx(deployed: Deployed, about: About, title: str) -> bytes:
 
 
 def golden_image(size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Returns uint8 [H, W, 3] BGR of `size` (width, height): a frame of the rendered street, stretched as at runtime."""
+    """Returns uint8 [H, W, 3] BGR of `size` (width, height): a rendered street, stretched as at runtime."""
     frame = Street(_GOLDEN_SEED, 1280, 720, 30.0).render(_GOLDEN_INDEX)
     return np.asarray(cv2.resize(frame.image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 

@@ -1,8 +1,8 @@
 """The training loop: samples in, checkpoints out, resumable after any epoch.
 
-    OUT/model.safetensors   the averaged weights and, as metadata, all that export needs
-    OUT/state.safetensors   what --resume goes on from: weights, averages, heads, optimiser
-    OUT/log.csv             one line an epoch
+OUT/model.safetensors   the averaged weights and, as metadata, all that export needs
+OUT/state.safetensors   what --resume goes on from: weights, averages, heads, optimiser
+OUT/log.csv             one line an epoch
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.data.classes import IGNORE_ID
-from edgeseg.data.samples import Samples, open_samples
+from edgeseg.data.samples import open_samples
 from edgeseg.models import build_model
 from edgeseg.train import checkpoint
 from edgeseg.train.augment import View, augment
@@ -41,7 +41,7 @@ MOST_LEFT_OUT = 0.01
 class Recipe:
     """All that decides a training run.
 
-    model: a key of `edgeseg.models.MODELS`. data: addresses of `open_samples`, mixed. val: one address to measure on, or "".
+    model: a key of `edgeseg.models.MODELS`. data: addresses of `open_samples`, mixed. val: one to measure on, or "".
     lr: at the top of a cosine with `warmup` (fraction of the run); SGD, Nesterov momentum 0.9.
     ema: decay of the averaged weights per step. auxiliary: weight of the loss of each intermediate feature's head.
     class_power: see `class_weights`. clip: largest norm of the gradient; a step where it is not finite is left out.
@@ -63,7 +63,7 @@ class Recipe:
     auxiliary: float = 0.4
     class_power: float = 0.15
     clip: float = 5.0
-    view: View = View()
+    view: View = field(default_factory=View)
     seed: int = 0
     device: str = "auto"
     mixed: bool = False
@@ -145,7 +145,7 @@ class _Run:
         self.steps = max(len(self.samples) // recipe.batch, 1)
 
     def train_epoch(self) -> float:
-        """Goes once through the samples, in an order and with views that only seed and epoch decide. Returns the mean loss."""
+        """Goes once through the samples; order and views follow from seed and epoch. Returns the mean loss."""
         torch.manual_seed(self.recipe.seed * 100_003 + self.epoch)
         self.network.train()
         self.heads.train()

@@ -1,4 +1,4 @@
-"""How good a network is while it is trained: mIoU over whole images, through the same stretch and tail as at runtime."""
+"""How good a network is while it is trained: over whole images, through the same stretch and tail as at runtime."""
 
 from __future__ import annotations
 

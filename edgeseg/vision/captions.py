@@ -31,7 +31,9 @@ SHARE = 0.25
 
 def hud(model: str, engine: str, precision: str, fps: float, age_ms: float, dropped: int) -> str:
     """Returns the line of figures: "fast-scnn-street · openvino bf16 · 29.9 FPS · age 14 ms · 0 dropped"."""
-    return SEPARATOR.join((model, f"{engine} {precision}", f"{fps:.1f} FPS", f"age {age_ms:.0f} ms", f"{dropped} dropped"))
+    return SEPARATOR.join(
+        (model, f"{engine} {precision}", f"{fps:.1f} FPS", f"age {age_ms:.0f} ms", f"{dropped} dropped")
+    )
 
 
 class Captions:
@@ -75,7 +77,9 @@ class Captions:
         if not rows:
             return None
         # The panel never shrinks, or it would twitch whenever a figure loses a digit.
-        self._widest = max([self._widest, *(sum(words[i].shape[1] + self._gap for i in row) - self._gap for row in rows)])
+        self._widest = max(
+            [self._widest, *(sum(words[i].shape[1] + self._gap for i in row) - self._gap for row in rows)]
+        )
         sheet = _Sheet(self._widest + 2 * self._pad, len(rows) * self._row + self._pad)
         dot = np.full((max(2, self._row // 10),) * 2, 255, dtype=np.uint8)
         for number, row in enumerate(rows):
@@ -154,12 +158,11 @@ class _Sheet:
 
     def piece(self, left: int, top: int, radius: int) -> _Piece:
         """Returns the ink over a translucent dark panel with rounded corners."""
-        ink = self._cover[..., None].astype(np.float32) / 255
-        panel = (_rounded(self.width, self.height, radius) * np.float32(PANEL_OPACITY))[..., None] * (1 - ink)
-        alpha = np.maximum(ink + panel, np.float32(1e-6))
-        colour = (self._colour * ink + np.array(PANEL, dtype=np.float32) * panel) / alpha
-        shades = np.repeat(np.rint(alpha * 255), 3, axis=2)
-        return _Piece(np.rint(colour).astype(np.uint8), shades.astype(np.uint8), left, top)
+        panel = _rounded(self.width, self.height, radius) * PANEL_OPACITY
+        ink = self._cover / np.float32(255)
+        alpha = ink + panel * (1 - ink)
+        share = np.divide(ink, alpha, out=np.zeros_like(ink), where=alpha > 0)
+        colour = PANEL + (self._colour - np.float32(PANEL)) * share
 
 
 @lru_cache(maxsize=32)

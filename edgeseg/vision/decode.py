@@ -36,7 +36,9 @@ def decode(logits: NDArray[np.float32], height: int, width: int) -> NDArray[np.u
 def _axis(cells: int, pixels: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Along one axis: the first pixel of each cell (int64 [cells + 1]) and each pixel's weight of the cell's far corner."""
     scale = np.float32(cells) / np.float32(pixels)
-    position = np.maximum(scale * (np.arange(pixels, dtype=np.float32) + np.float32(0.5)) - np.float32(0.5), np.float32(0))
+    position = np.maximum(
+        scale * (np.arange(pixels, dtype=np.float32) + np.float32(0.5)) - np.float32(0.5), np.float32(0)
+    )
     cell = np.minimum(position.astype(np.int64), cells - 1)
     weight = (position - cell).astype(np.float32)
     return np.searchsorted(cell, np.arange(cells + 1)), weight
@@ -65,7 +67,11 @@ def _decode(corners, first_row, row_weight, first_column, column_weight, labels)
             label = winner[y, x]
             if label == winner[y, beside] and label == winner[below, x] and label == winner[below, beside]:
                 run = x + 1
-                while run < columns and winner[y, min(run + 1, columns - 1)] == label and winner[below, min(run + 1, columns - 1)] == label:
+                while (
+                    run < columns
+                    and winner[y, min(run + 1, columns - 1)] == label
+                    and winner[below, min(run + 1, columns - 1)] == label
+                ):
                     run += 1
                 for row in range(top, bottom):
                     labels[row, first_column[x] : first_column[run]] = label

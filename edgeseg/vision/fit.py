@@ -15,7 +15,13 @@ def stretch(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uin
     image: uint8 [H, W, 3] BGR. Returns uint8 [height, width, 3], bilinear with pixel centres at half-integers, so that
     the tail can read the logits back onto the image with one linear map. Raises UsageError for anything but an image.
     """
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+    if (
+        not isinstance(image, np.ndarray)
+        or image.dtype != np.uint8
+        or image.ndim != 3
+        or image.shape[2] != 3
+        or image.size == 0
+    ):
         got = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__
         raise UsageError(f"an image must be a numpy array, uint8 [H, W, 3] in BGR order; this one is {got}")
     if image.shape[:2] == (height, width):

@@ -37,7 +37,7 @@ def paint(
     image: uint8 [H, W, 3], BGR. labels: uint8 [H, W]; ids of `len(palette)` or more (255 = ignored) stay unpainted.
     palette: [K, 3], RGB, 0..255, K <= 255. opacity: 0 (picture) to 1 (flat colour). lines: draw the last pixel of a
     class, before another class begins on its right or below, in a brighter tone and at an opacity of at least 0.85.
-    out: uint8 [H, W, 3], C-contiguous, to write into; it may be `image` itself. Returns uint8 [H, W, 3], BGR.
+    out: uint8 [H, W, 3], C-contiguous, to write into; it may be `image` itself, which takes three times as long. Returns uint8 [H, W, 3], BGR.
     Raises UsageError where picture, labels and out are not of one size.
     """
     out = _checked(image, labels.shape, out)
@@ -90,13 +90,17 @@ def compose(image: NDArray[np.uint8], colour: NDArray[np.uint8], alpha: NDArray[
     """
     height, width = colour.shape[:2]
     if min(left, top) < 0 or top + height > image.shape[0] or left + width > image.shape[1]:
-        raise UsageError(f"a piece of {width}x{height} at {left},{top} does not lie inside {image.shape[1]}x{image.shape[0]}")
+        raise UsageError(
+            f"a piece of {width}x{height} at {left},{top} does not lie inside {image.shape[1]}x{image.shape[0]}"
+        )
     _compose(image, colour, alpha, left, top)
 
 
 def _checked(image: NDArray[np.uint8], size: Sequence[int], out: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
     if image.shape[:2] != tuple(size):
-        raise UsageError(f"masks of {size[1]}x{size[0]} don't fit a picture of {image.shape[1]}x{image.shape[0]}: paint them on their own frame")
+        raise UsageError(
+            f"masks of {size[1]}x{size[0]} don't fit a picture of {image.shape[1]}x{image.shape[0]}: paint them on their own frame"
+        )
     if out is None:
         return np.empty(image.shape, dtype=np.uint8)
     if out.shape != image.shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
@@ -112,7 +116,10 @@ def _tables(
     colours = np.zeros((2, 256, 4), dtype=np.uint8)
     alphas = np.zeros((2, 256, 4), dtype=np.uint8)
     bgr = np.array(palette, dtype=np.float64).reshape(-1, 3)[:, ::-1]
-    for kind, white, strength in ((0, 0.0, opacity), (1, LINE_WHITE if lines else 0.0, max(opacity, LINE_OPACITY) if lines else opacity)):
+    for kind, white, strength in (
+        (0, 0.0, opacity),
+        (1, LINE_WHITE if lines else 0.0, max(opacity, LINE_OPACITY) if lines else opacity),
+    ):
         colours[kind, : len(bgr), :3] = np.rint(bgr * (1 - white) + 255 * white)
         alphas[kind, : len(bgr), :3] = round(255 * strength)
     return colours.view("<u4").reshape(512), alphas.view("<u4").reshape(512)
@@ -129,9 +136,7 @@ def _paint(image, labels, colours, alphas, out):  # pragma: no cover (compiled)
         _entries(labels[y], labels[min(y + 1, height - 1)], entries)
         _spread(entries, colours, colour)
         _spread(entries, alphas, alpha)
-        row = out[y].reshape(width * 3)
-        row[:] = image[y].reshape(width * 3)
-        _blend(row, colour.view(np.uint8), alpha.view(np.uint8))
+        _blend(image[y].reshape(width * 3), colour.view(np.uint8), alpha.view(np.uint8), out[y].reshape(width * 3))
 
 
 @njit(cache=True, nogil=True)
@@ -160,16 +165,19 @@ def _spread(entries, table, words):  # pragma: no cover (compiled)
 @njit(cache=True, nogil=True)
 def _compose(image, colour, alpha, left, top):  # pragma: no cover (compiled)
     height, width, _ = colour.shape
+    blended = np.empty(width * 3, dtype=np.uint8)
     for y in range(height):
         row = image[top + y].reshape(image.shape[1] * 3)[left * 3 : (left + width) * 3]
-        _blend(row, colour[y].reshape(width * 3), alpha[y].reshape(width * 3))
+        _blend(row, colour[y].reshape(width * 3), alpha[y].reshape(width * 3), blended)
+        for i in range(width * 3):
+            row[i] = blended[i]
 
 
 @njit(cache=True, nogil=True)
-def _blend(row, colour, alpha):  # pragma: no cover (compiled)
-    # In place, because two arrays that may be one would keep the compiler from vectorising.
-    for i in range(row.size):
+def _blend(picture, colour, alpha, out):  # pragma: no cover (compiled)
+    """Vectorises only where `out` is an array of its own."""
+    for i in range(out.size):
         a = np.uint16(alpha[i])
         # (v + 128 + (v + 128 >> 8)) >> 8 is v / 255, rounded, for every v a blend can give.
-        v = np.uint16(np.uint16(row[i]) * (np.uint16(255) - a) + np.uint16(colour[i]) * a + np.uint16(128))
-        row[i] = np.uint8((v + (v >> np.uint16(8))) >> np.uint16(8))
+        v = np.uint16(np.uint16(picture[i]) * (np.uint16(255) - a) + np.uint16(colour[i]) * a + np.uint16(128))
+        out[i] = np.uint8((v + (v >> np.uint16(8))) >> np.uint16(8))

@@ -65,9 +65,7 @@ def test_what_can_not_be_is_refused(bundle_folder: Path, engine: str, precision:
     [(COLOURS_BGR[:, ::-1], "red and blue are swapped"), (COLOURS_BGR[::-1], "golden frame comes out .* off")],
 )
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
-def test_a_graph_that_answers_otherwise_is_refused(
-    tmp_path: Path, colours: np.ndarray, said: str, engine: str
-) -> None:
+def test_a_graph_that_answers_otherwise_is_refused(tmp_path: Path, colours: np.ndarray, said: str, engine: str) -> None:
     right, wrong = nearest_colour_graph(COLOURS_BGR), nearest_colour_graph(colours)
     bundle = write_bundle(tmp_path / "wrong", manifest(), {"model.fp32.onnx": wrong, "golden.npz": golden_frame(right)})
     with pytest.raises(EngineError, match=said):

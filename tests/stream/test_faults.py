@@ -20,7 +20,8 @@ from edgeseg.stream.sources.fault import FaultSource
 
 FRAMES = 5000
 EVERY_FAULT = (
-    "stall=0.01&stall_ms=1&disconnect=0.01&disconnect_ms=2&resize=0.02&truncate=0.02&clock=0.05&clock_ms=4000&slow_start=5"
+    "stall=0.01&stall_ms=1&disconnect=0.01&disconnect_ms=2&resize=0.02&truncate=0.02"
+    "&clock=0.05&clock_ms=4000&slow_start=5"
 )
 
 
@@ -30,7 +31,9 @@ class Tinted(BaseSource):
     def __init__(self, *, live: bool) -> None:
         self.address, self.live, self.frames = "tinted", live, FRAMES
         self._closed = False
-        self._images = [np.full((32, 48, 3), colour, np.uint8) for colour in ((40, 40, 220), (60, 180, 40), (230, 80, 50))]
+        self._images = [
+            np.full((32, 48, 3), colour, np.uint8) for colour in ((40, 40, 220), (60, 180, 40), (230, 80, 50))
+        ]
 
     def __iter__(self) -> Iterator[Frame]:
         for index in range(FRAMES):

@@ -1,4 +1,4 @@
-"""The label map is the argmax of torch's bilinear upsample, on every pixel, but where two classes are as good as equal."""
+"""The label map is the argmax of torch's bilinear upsample, on every pixel, ties apart."""
 
 from __future__ import annotations
 

@@ -18,7 +18,13 @@ def test_both_sides_are_scaled_and_nothing_is_cut_off(bars: np.ndarray) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [np.zeros((3, 4, 3), np.float32), np.zeros((3, 4), np.uint8), np.zeros((3, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8), [1]],
+    [
+        np.zeros((3, 4, 3), np.float32),
+        np.zeros((3, 4), np.uint8),
+        np.zeros((3, 4, 4), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        [1],
+    ],
 )
 def test_anything_else_is_refused_with_what_it_is(wrong: object) -> None:
     with pytest.raises(UsageError, match=r"uint8 \[H, W, 3\]"):

@@ -10,7 +10,14 @@ from edgeseg.data.street.raster import CASTS, TWO_SIDED
 
 BUILDING, SIGN = 1, 6
 FLOOR, BAY = 3.0, 3.0
-_PASTELS = ((1.0, 1.0, 1.0), (1.0, 0.93, 0.80), (0.86, 0.93, 1.0), (1.0, 0.86, 0.80), (0.88, 0.98, 0.88), (0.95, 0.95, 0.95))
+_PASTELS = (
+    (1.0, 1.0, 1.0),
+    (1.0, 0.93, 0.80),
+    (0.86, 0.93, 1.0),
+    (1.0, 0.86, 0.80),
+    (0.88, 0.98, 0.88),
+    (0.95, 0.95, 0.95),
+)
 
 
 def side_on(side: int, x: float, y0: float, y1: float, z0: float, z1: float) -> list[Point]:
@@ -45,8 +52,12 @@ def add_building(b: Builder, rng: np.random.Generator, side: int, x: float, z0: 
     plain = wall if style in (5, 7) else {0: "brick", 4: "brick", 1: "buff", 3: "buff"}.get(style, "plaster")
     for z, way in ((z0, -1), (z1, 1)):
         scale = 12.0 if plain == wall else 6.0
-        b.quad([(x, base, z), (back, base, z), (back, eaves, z), (x, eaves, z)], plain, (0, 0, way),
-               tiling(0, depth / scale, (eaves - base) / scale))
+        b.quad(
+            [(x, base, z), (back, base, z), (back, eaves, z), (x, eaves, z)],
+            plain,
+            (0, 0, way),
+            tiling(0, depth / scale, (eaves - base) / scale),
+        )
     if style in (5, 7) or (style == 3 and rng.random() < 0.6):
         _flat_roof(b, side, x, back, eaves, z0, z1)
     else:
@@ -54,7 +65,16 @@ def add_building(b: Builder, rng: np.random.Generator, side: int, x: float, z0: 
 
 
 def _street_level(
-    b: Builder, rng: np.random.Generator, side: int, x: float, base: float, ground: float, z0: float, z1: float, kind: str, wall: str
+    b: Builder,
+    rng: np.random.Generator,
+    side: int,
+    x: float,
+    base: float,
+    ground: float,
+    z0: float,
+    z1: float,
+    kind: str,
+    wall: str,
 ) -> None:
     if kind == "modern":
         b.quad(side_on(side, x, base, base + ground, z0, z1), wall, (-side, 0, 0), tiling(0, (z1 - z0) / BAY / 4, 0.25))
@@ -96,7 +116,11 @@ def _awning(b: Builder, rng: np.random.Generator, side: int, x: float, y: float,
     for k in range(stripes):
         a, c = z0 + (z1 - z0) * k / stripes, z0 + (z1 - z0) * (k + 1) / stripes
         b.tint = colour if k % 2 else (0.9, 0.88, 0.83)
-        b.quad([(x - side * 0.02, y, a), (x - side * 0.02, y, c), (out, y - 0.55, c), (out, y - 0.55, a)], "white", (-side, 1, 0))
+        b.quad(
+            [(x - side * 0.02, y, a), (x - side * 0.02, y, c), (out, y - 0.55, c), (out, y - 0.55, a)],
+            "white",
+            (-side, 1, 0),
+        )
         b.quad([(out, y - 0.55, a), (out, y - 0.55, c), (out, y - 0.75, c), (out, y - 0.75, a)], "white", (-side, 0, 0))
     b.tint, b.bits, b.gloss = tint, bits, gloss
 
@@ -108,8 +132,12 @@ def _hanging_sign(b: Builder, side: int, x: float, y: float, z: float, shop: int
     low, high = (min(a, c), max(a, c))
     for dz, way in ((-0.04, -1), (0.04, 1)):
         left, right = (low, high) if way < 0 else (high, low)
-        b.quad([(left, y, z + dz), (right, y, z + dz), (right, y + 0.62, z + dz), (left, y + 0.62, z + dz)], f"shop{shop}", (0, 0, way),
-               ((0.2, 0.2), (0.8, 0.2), (0.8, 0.03), (0.2, 0.03)))
+        b.quad(
+            [(left, y, z + dz), (right, y, z + dz), (right, y + 0.62, z + dz), (left, y + 0.62, z + dz)],
+            f"shop{shop}",
+            (0, 0, way),
+            ((0.2, 0.2), (0.8, 0.2), (0.8, 0.03), (0.2, 0.03)),
+        )
     b.label, b.gloss, b.tint = label, gloss, tint
 
 
@@ -117,26 +145,56 @@ def _flat_roof(b: Builder, side: int, x: float, back: float, eaves: float, z0: f
     b.tint = (0.72, 0.71, 0.69)
     _ledge(b, side, x, eaves - 0.1, 0.55, 0.14, z0, z1)
     b.tint = (0.5, 0.5, 0.5)
-    b.quad([(x, eaves + 0.4, z0), (back, eaves + 0.4, z0), (back, eaves + 0.4, z1), (x, eaves + 0.4, z1)], "white", (0, 1, 0))
+    b.quad(
+        [(x, eaves + 0.4, z0), (back, eaves + 0.4, z0), (back, eaves + 0.4, z1), (x, eaves + 0.4, z1)],
+        "white",
+        (0, 1, 0),
+    )
 
 
 def _gable(
-    b: Builder, rng: np.random.Generator, side: int, x: float, back: float, eaves: float, z0: float, z1: float, plain: str
+    b: Builder,
+    rng: np.random.Generator,
+    side: int,
+    x: float,
+    back: float,
+    eaves: float,
+    z0: float,
+    z1: float,
+    plain: str,
 ) -> None:
     """A roof with its ridge along the road, gable walls, a gutter, chimneys, perhaps a dormer."""
     middle, ridge = (x + back) / 2, eaves + abs(back - x) * float(rng.uniform(0.28, 0.36))
     for z, way in ((z0, -1), (z1, 1)):
-        b.quad([(x, eaves, z), (back, eaves, z), (middle, ridge, z), (middle, ridge, z)], plain, (0, 0, way), ((0, 1), (1.5, 1), (0.75, 0.5), (0.75, 0.5)))
+        b.quad(
+            [(x, eaves, z), (back, eaves, z), (middle, ridge, z), (middle, ridge, z)],
+            plain,
+            (0, 0, way),
+            ((0, 1), (1.5, 1), (0.75, 0.5), (0.75, 0.5)),
+        )
     wall_tint, texture = b.tint, str(rng.choice(["slate", "slate", "tiles"]))
     b.tint = (1, 1, 1)
     slope = float(np.hypot(ridge - eaves, middle - x))
     for front, way in ((x - side * 0.3, -side), (back + side * 0.3, side)):
         low = eaves - 0.12
-        b.quad([(front, low, z0), (front, low, z1), (middle, ridge, z1), (middle, ridge, z0)], texture, (way, 1.0, 0),
-               tiling(0, (z1 - z0) / 4, slope / 4))
+        b.quad(
+            [(front, low, z0), (front, low, z1), (middle, ridge, z1), (middle, ridge, z0)],
+            texture,
+            (way, 1.0, 0),
+            tiling(0, (z1 - z0) / 4, slope / 4),
+        )
     b.tint = (0.85, 0.84, 0.81)
     b.quad(side_on(side, x - side * 0.3, eaves - 0.28, eaves - 0.1, z0, z1), "white", (-side, 0, 0))
-    b.quad([(x, eaves - 0.28, z0), (x - side * 0.3, eaves - 0.28, z0), (x - side * 0.3, eaves - 0.28, z1), (x, eaves - 0.28, z1)], "white", (0, -1, 0))
+    b.quad(
+        [
+            (x, eaves - 0.28, z0),
+            (x - side * 0.3, eaves - 0.28, z0),
+            (x - side * 0.3, eaves - 0.28, z1),
+            (x, eaves - 0.28, z1),
+        ],
+        "white",
+        (0, -1, 0),
+    )
     b.tint = wall_tint
     for z in (z0 + 0.6, z1 - 0.6):
         if rng.random() < 0.6:

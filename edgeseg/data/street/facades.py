@@ -10,10 +10,34 @@ from edgeseg.data.street import patterns
 WALLS, SHOPS, HOUSES = 8, 8, 4
 CELL = 128
 """Texels a bay and a floor: each is about 3 m."""
-_NAMES = ("THE COPPER KETTLE", "HARVEY & SONS", "BOOKS", "FLOWERS", "CAFE VERDE", "THE GREY HERON", "PHARMACY", "BAKERY", "BARBER",
-          "CYCLES", "SECOND CHANCE", "GREENGROCER", "Fish & Chips", "OPTICIAN", "TEA ROOMS", "ANTIQUES")
-_AWNINGS = ((0.45, 0.10, 0.12), (0.08, 0.25, 0.20), (0.10, 0.15, 0.32), (0.12, 0.12, 0.13), (0.62, 0.42, 0.12),
-            (0.30, 0.12, 0.30), (0.16, 0.36, 0.46), (0.55, 0.20, 0.10))
+_NAMES = (
+    "THE COPPER KETTLE",
+    "HARVEY & SONS",
+    "BOOKS",
+    "FLOWERS",
+    "CAFE VERDE",
+    "THE GREY HERON",
+    "PHARMACY",
+    "BAKERY",
+    "BARBER",
+    "CYCLES",
+    "SECOND CHANCE",
+    "GREENGROCER",
+    "Fish & Chips",
+    "OPTICIAN",
+    "TEA ROOMS",
+    "ANTIQUES",
+)
+_AWNINGS = (
+    (0.45, 0.10, 0.12),
+    (0.08, 0.25, 0.20),
+    (0.10, 0.15, 0.32),
+    (0.12, 0.12, 0.13),
+    (0.62, 0.42, 0.12),
+    (0.30, 0.12, 0.30),
+    (0.16, 0.36, 0.46),
+    (0.55, 0.20, 0.10),
+)
 
 
 def paint(rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -79,8 +103,15 @@ def _glass(rng: np.random.Generator, image: np.ndarray, x0: int, y0: int, x1: in
 
 
 def _window(
-    rng: np.random.Generator, image: np.ndarray, x0: int, y0: int, x1: int, y1: int,
-    frame: tuple[float, float, float], panes: tuple[int, int], stone: tuple[float, float, float] | None,
+    rng: np.random.Generator,
+    image: np.ndarray,
+    x0: int,
+    y0: int,
+    x1: int,
+    y1: int,
+    frame: tuple[float, float, float],
+    panes: tuple[int, int],
+    stone: tuple[float, float, float] | None,
 ) -> None:
     """Reveal, lintel and sill of stone (None: bare), frame, glass with panes (columns, rows) of glazing bars."""
     if stone is not None:
@@ -107,16 +138,41 @@ def _window(
 def _wall(rng: np.random.Generator, style: int) -> np.ndarray:
     size = 4 * CELL
     image = _material(rng, style, size, size)
-    stone = ((0.76, 0.72, 0.64), (0.80, 0.77, 0.70), (0.80, 0.78, 0.74), (0.80, 0.74, 0.62), (0.66, 0.60, 0.52), None,
-             (0.88, 0.84, 0.76), None)[style]
-    frame = ((0.90, 0.90, 0.88), (0.90, 0.90, 0.87), (0.24, 0.26, 0.28), (0.86, 0.86, 0.84), (0.88, 0.87, 0.84),
-             (0.22, 0.23, 0.25), (0.90, 0.90, 0.88), (0.30, 0.31, 0.33))[style]
-    box = ((38, 22, 90, 104), (36, 20, 92, 106), (36, 24, 92, 102), (40, 18, 88, 106), (34, 28, 94, 100), (8, 26, 120, 98),
-           (40, 20, 88, 104), (14, 14, 114, 112))[style]
+    stone = (
+        (0.76, 0.72, 0.64),
+        (0.80, 0.77, 0.70),
+        (0.80, 0.78, 0.74),
+        (0.80, 0.74, 0.62),
+        (0.66, 0.60, 0.52),
+        None,
+        (0.88, 0.84, 0.76),
+        None,
+    )[style]
+    frame = (
+        (0.90, 0.90, 0.88),
+        (0.90, 0.90, 0.87),
+        (0.24, 0.26, 0.28),
+        (0.86, 0.86, 0.84),
+        (0.88, 0.87, 0.84),
+        (0.22, 0.23, 0.25),
+        (0.90, 0.90, 0.88),
+        (0.30, 0.31, 0.33),
+    )[style]
+    box = (
+        (38, 22, 90, 104),
+        (36, 20, 92, 106),
+        (36, 24, 92, 102),
+        (40, 18, 88, 106),
+        (34, 28, 94, 100),
+        (8, 26, 120, 98),
+        (40, 20, 88, 104),
+        (14, 14, 114, 112),
+    )[style]
     panes = ((2, 4), (2, 2), (2, 4), (3, 4), (2, 2), (3, 1), (2, 4), (2, 1))[style]
     for floor in range(4):
+        y = floor * CELL
         for bay in range(4):
-            x, y = bay * CELL, floor * CELL
+            x = bay * CELL
             _window(rng, image, x + box[0], y + box[1], x + box[2], y + box[3], frame, panes, stone)
         if style in (3, 6, 7):
             image[y + 122 : y + 126, :, :3] *= 1.1
@@ -128,7 +184,7 @@ def _shop(rng: np.random.Generator, index: int) -> np.ndarray:
     """6 m by 3.4 m: fascia with a name, display windows with goods, a door, stall riser, pilasters."""
     h, w = 256, 512
     wood = np.array(_AWNINGS[index], np.float32)
-    image = patterns.solid(h, w, tuple(float(c) for c in wood))
+    image = patterns.solid(h, w, _AWNINGS[index])
     image[..., :3] *= (1 + rng.normal(0, 0.02, (h, w)))[..., None]
     image[:6, :, :3] = wood * 1.5 + 0.1
     image[56:62, :, :3] *= 0.5

@@ -65,8 +65,12 @@ class Builder:
         self._gloss: list[float] = []
 
     def quad(
-        self, corners: Sequence[Point], texture: str = "white", outward: Point | None = None,
-        uv: Sequence[Point] = FULL, normals: Sequence[Point] | None = None,
+        self,
+        corners: Sequence[Point],
+        texture: str = "white",
+        outward: Point | None = None,
+        uv: Sequence[Point] = FULL,
+        normals: Sequence[Point] | None = None,
     ) -> None:
         """outward: any vector on the side that is seen. normals: of the four corners, for smooth light."""
         (x0, y0, z0), (x1, y1, z1), (x2, y2, z2) = corners[0], corners[1], corners[2]
@@ -105,8 +109,15 @@ class Builder:
             self.quad([(x0, y0, z0), (x1, y0, z0), (x1, y0, z1), (x0, y0, z1)], texture, (0, -1, 0), uv(dx, dz))
 
     def tube(
-        self, start: Point, end: Point, first: float, last: float, sides: int = 6, texture: str = "white",
-        flat: float = 1.0, caps: bool = False,
+        self,
+        start: Point,
+        end: Point,
+        first: float,
+        last: float,
+        sides: int = 6,
+        texture: str = "white",
+        flat: float = 1.0,
+        caps: bool = False,
     ) -> None:
         """A tapering tube from start to end with radii first and last; flat squeezes it along its second axis."""
         a, b = np.array(start, float), np.array(end, float)
@@ -124,7 +135,9 @@ class Builder:
         around = normals.tolist()
         for i in range(sides):
             self.quad(
-                [low[i], low[i + 1], high[i + 1], high[i]], texture, around[i],
+                [low[i], low[i + 1], high[i + 1], high[i]],
+                texture,
+                around[i],
                 ((i / sides, length), ((i + 1) / sides, length), ((i + 1) / sides, 0), (i / sides, 0)),
                 [around[i], around[i + 1], around[i + 1], around[i]],
             )
@@ -133,8 +146,9 @@ class Builder:
                     point = centre.tolist()
                     self.quad([point, ring_points[i], ring_points[i + 1], ring_points[i + 1]], texture, way.tolist())
 
-    def ball(self, centre: Point, radii: Point, rings: int = 4, sides: int = 7, texture: str = "white",
-             lowest: float = -1.0) -> None:
+    def ball(
+        self, centre: Point, radii: Point, rings: int = 4, sides: int = 7, texture: str = "white", lowest: float = -1.0
+    ) -> None:
         """An ellipsoid; lowest (-1..1) cuts it off below that share of its height."""
         c, r = np.array(centre, float), np.array(radii, float)
         begin = np.arcsin(lowest)
@@ -144,7 +158,10 @@ class Builder:
             for i in range(sides):
                 p0, p1 = 2 * np.pi * i / sides, 2 * np.pi * (i + 1) / sides
                 unit = np.array(
-                    [(np.cos(t) * np.cos(p), np.sin(t), np.cos(t) * np.sin(p)) for t, p in ((t0, p0), (t0, p1), (t1, p1), (t1, p0))]
+                    [
+                        (np.cos(t) * np.cos(p), np.sin(t), np.cos(t) * np.sin(p))
+                        for t, p in ((t0, p0), (t0, p1), (t1, p1), (t1, p0))
+                    ]
                 )
                 corners = (c + r * unit).tolist()
                 if k == 0 and lowest <= -1.0:
@@ -182,7 +199,10 @@ class Library:
     def __init__(self, builders: dict[str, Builder]) -> None:
         meshes = {name: builder.build() for name, builder in builders.items()}
         self.mesh = Mesh(
-            *(np.concatenate([getattr(m, field) for m in meshes.values()]) for field in ("pos", "nrm", "uv", "info", "tint", "gloss"))
+            *(
+                np.concatenate([getattr(m, field) for m in meshes.values()])
+                for field in ("pos", "nrm", "uv", "info", "tint", "gloss")
+            )
         )
         self.spans: dict[str, tuple[int, int]] = {}
         self.radii: dict[str, float] = {}

@@ -79,7 +79,9 @@ def _shade(image: np.ndarray, amount: np.ndarray) -> np.ndarray:
     return image
 
 
-def _speckled(rng: np.random.Generator, h: int, w: int, colour: tuple[float, float, float], amount: float) -> np.ndarray:
+def _speckled(
+    rng: np.random.Generator, h: int, w: int, colour: tuple[float, float, float], amount: float
+) -> np.ndarray:
     image = solid(h, w, colour)
     return _shade(image, rng.normal(0, amount, (h, w)) + noise(rng, h, w, 8, 8) * amount)
 
@@ -115,7 +117,9 @@ def _road(rng: np.random.Generator, zebra: bool) -> np.ndarray:
         cv2.ellipse(image, centre, axes, 0, 0, 360, (0.24, 0.24, 0.23, 1), 3, cv2.LINE_AA)
     wear = 0.9 + 0.16 * noise(rng, h, w, 64, 128) + rng.normal(0, 0.04, (h, w))
 
-    def mark(x0: float, x1: float, y0: float, y1: float, colour: tuple[float, float, float] = (0.90, 0.90, 0.88)) -> None:
+    def mark(
+        x0: float, x1: float, y0: float, y1: float, colour: tuple[float, float, float] = (0.90, 0.90, 0.88)
+    ) -> None:
         v = slice(max(int(y0 * metre_v), 0), int(y1 * metre_v))
         u = slice(int((x0 + 5.8) * metre_u), int((x1 + 5.8) * metre_u))
         cover = np.clip(wear[v, u, None] * 1.15 - 0.12, 0, 1)

@@ -13,15 +13,17 @@ TWO_SIDED, CUTOUT, CASTS, GRITTY, GLOWS, PAINTED, LEAFY = 1, 2, 4, 8, 16, 32, 64
 """Bits of a face: seen from behind too; holes where its texture's alpha is low; casts a shadow; takes asphalt's grit when
 near; ignores light; takes its part's tint; a leaf, which shades itself softly."""
 
-STORE_WIDTH = 40
+STORE_WIDTH = 23
 """Floats a visible face: planes of 1/w, u/w, v/w, sun/w, sheen/w (0:15), ambient and sun tint (15:21), shadow bias (21),
-number of edges (22), edges a x + b y + c >= 0 inside (23:38), share of the ambient light that a shadow takes (38)."""
+share of the ambient light that a shadow takes (22)."""
+OUTLINE_WIDTH = 20
+"""Float32s a visible face: plane of 1/w (0:3), number of edges (3), edges a x + b y + c >= 0 inside (4:19)."""
 META_WIDTH = 4
 """Integers a visible face: texture, label, instance, bits."""
 NEAR = 0.12
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _level(step, deepest):
     level = 0
     while step > 1.5 and level < deepest:
@@ -30,7 +32,7 @@ def _level(step, deepest):
     return level
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _fill(px, py, count, plane, divisor, name, texture, pool, places, sizes, ids, depth):
     """Writes `name` where the convex outline covers a pixel's centre, is nearest, and (texture >= 0) is opaque."""
     height, width = depth.shape
@@ -114,7 +116,7 @@ def _fill(px, py, count, plane, divisor, name, texture, pool, places, sizes, ids
                 x = end
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _light(face, row, pos, nrm, tint, gloss, info, mat, part_tint, sun, ambient, store, sheen):
     """Ambient and sun tint of a face, its corners' sunlight (returned) and sheen: what it mirrors of the sky."""
     bits = info[face, 2]
@@ -171,15 +173,37 @@ def _light(face, row, pos, nrm, tint, gloss, info, mat, part_tint, sun, ambient,
         else:
             store[row, 15 + k] = t * (ambient[0, k] * (0.5 + 0.5 * up) + ambient[1, k] * (0.5 - 0.5 * up))
             store[row, 18 + k] = t * ambient[2, k]
-    store[row, 38] = 0.5 if bits & LEAFY else max(up, 0.0)
-    store[row, 21] = (1.3 if bits & LEAFY else 0.07 + min(0.16 * lean, 0.9))
+    store[row, 22] = 0.5 if bits & LEAFY else max(up, 0.0)
+    store[row, 21] = 1.3 if bits & LEAFY else 0.07 + min(0.16 * lean, 0.9)
     return lit0, lit1, lit2
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def draw(
-    pos, nrm, uv, info, tint, gloss, planes, spans, mats, tints, names, radii, view, sun, ambient,
-    pool, places, sizes, store, meta, ids, depth, used,
+    pos,
+    nrm,
+    uv,
+    info,
+    tint,
+    gloss,
+    planes,
+    spans,
+    mats,
+    tints,
+    names,
+    radii,
+    view,
+    sun,
+    ambient,
+    pool,
+    places,
+    sizes,
+    store,
+    outlines,
+    meta,
+    ids,
+    depth,
+    used,
 ):
     """Draws parts of a mesh; returns how many faces the store then holds.
 
@@ -273,15 +297,14 @@ def draw(
                 continue
             if used >= store.shape[0]:
                 return used
-            lit0, lit1, lit2 = _light(
-                f, used, pos, nrm, tint, gloss, info, mat, tints[p], sun, ambient, store, sheen
-            )
+            lit0, lit1, lit2 = _light(f, used, pos, nrm, tint, gloss, info, mat, tints[p], sun, ambient, store, sheen)
             for k in range(3):
                 r0, r1, r2 = r[0, k] / det, r[1, k] / det, r[2, k] / det
                 plane[k] = r0 + r1 + r2
                 plane[3 + k] = r0 * uv[f, 0, 0] + r1 * uv[f, 1, 0] + r2 * uv[f, 2, 0]
                 plane[6 + k] = r0 * uv[f, 0, 1] + r1 * uv[f, 1, 1] + r2 * uv[f, 2, 1]
                 store[used, k] = plane[k]
+                outlines[used, k] = plane[k]
                 store[used, 3 + k] = plane[3 + k]
                 store[used, 6 + k] = plane[6 + k]
                 store[used, 9 + k] = r0 * lit0 + r1 * lit1 + r2 * lit2
@@ -291,11 +314,11 @@ def draw(
             for i in range(count):
                 ea = -(py[i] - py[j]) * turn
                 eb = (px[i] - px[j]) * turn
-                store[used, 23 + 3 * i] = ea
-                store[used, 24 + 3 * i] = eb
-                store[used, 25 + 3 * i] = -(ea * px[j] + eb * py[j])
+                outlines[used, 4 + 3 * i] = ea
+                outlines[used, 5 + 3 * i] = eb
+                outlines[used, 6 + 3 * i] = -(ea * px[j] + eb * py[j])
                 j = i
-            store[used, 22] = count
+            outlines[used, 3] = count
             meta[used, 0] = info[f, 0]
             meta[used, 1] = names[p, 0] if names[p, 0] >= 0 else info[f, 1]
             meta[used, 2] = names[p, 1]
@@ -306,7 +329,7 @@ def draw(
     return used
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def cast(pos, uv, info, planes, spans, mats, solid, slant, origin, pool, places, sizes, ids, heights):
     """Writes how high (metres above the camera) the sun's ray to each cell of the ground is stopped.
 

@@ -16,7 +16,13 @@ def build(seed: int) -> dict[str, Builder]:
     rng = np.random.default_rng([seed, 11])
     builders = {f"tree{i}": _tree(rng, i) for i in range(TREES)}
     builders |= {f"sign{i}": _sign(i) for i in range(SIGNS)}
-    return builders | {"lamp": _lamp(), "light": _traffic_light(), "beacon": _beacon(), "bollard": _bollard(), "mast": _mast()}
+    return builders | {
+        "lamp": _lamp(),
+        "light": _traffic_light(),
+        "beacon": _beacon(),
+        "bollard": _bollard(),
+        "mast": _mast(),
+    }
 
 
 def _tree(rng: np.random.Generator, kind: int) -> Builder:
@@ -35,7 +41,16 @@ def _tree(rng: np.random.Generator, kind: int) -> Builder:
         b.tube(middle.tolist(), tip.tolist(), 0.05, 0.02, 4, "bark")
     b.tube((0.05, fork - 0.1, 0), (crown + [0, reach[1] * 0.5, 0]).tolist(), 0.12, 0.03, 5, "bark")
     b.bits = CASTS | CUTOUT | TWO_SIDED | LEAFY
-    green = np.array([(0.84, 0.80, 0.86), (0.90, 0.80, 0.72), (0.66, 0.74, 0.76), (1.0, 0.78, 0.62), (0.76, 0.80, 0.80), (0.84, 0.84, 0.74)][kind % 6])
+    green = np.array(
+        [
+            (0.84, 0.80, 0.86),
+            (0.90, 0.80, 0.72),
+            (0.66, 0.74, 0.76),
+            (1.0, 0.78, 0.62),
+            (0.76, 0.80, 0.80),
+            (0.84, 0.84, 0.74),
+        ][kind % 6]
+    )
     lumps = rng.normal(0, 1, (7, 3))
     lumps /= np.linalg.norm(lumps, axis=1, keepdims=True)
     for _ in range(120):
@@ -51,7 +66,8 @@ def _tree(rng: np.random.Generator, kind: int) -> Builder:
         e2 = np.cross(facing, e1)
         half = float(rng.uniform(0.55, 0.95)) * tall / 9
         tone = (0.62 + 0.42 * depth * (0.6 + 0.4 * way[1])) * float(rng.uniform(0.9, 1.1))
-        b.tint = tuple(float(c) for c in green * tone)
+        red, leaf, blue = (green * tone).tolist()
+        b.tint = (red, leaf, blue)
         corners = [(centre + half * (s * e1 + t * e2)).tolist() for s, t in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
         normal = (way * [1, 1, 1] + [0, 0.25, 0]).tolist()
         b.quad(corners, "leaves" if kind % 2 else "blossom", None, normals=[normal] * 4)
@@ -87,12 +103,20 @@ def _traffic_light() -> Builder:
     b.tint = (0.10, 0.10, 0.11)
     b.box((-0.17, 2.45, -0.24), (0.17, 3.45, -0.02), bottom=True)
     b.box((-0.26, 2.35, -0.05), (0.26, 3.55, -0.02), bottom=True)
-    for y, colour, on in ((3.25, (0.9, 0.1, 0.08), False), (2.95, (0.9, 0.55, 0.1), False), (2.65, (0.15, 0.95, 0.55), True)):
+    for y, colour, on in (
+        (3.25, (0.9, 0.1, 0.08), False),
+        (2.95, (0.9, 0.55, 0.1), False),
+        (2.65, (0.15, 0.95, 0.55), True),
+    ):
         b.bits = CASTS | CUTOUT | (GLOWS if on else 0)
-        b.tint = colour if on else tuple(0.35 * c for c in colour)
+        b.tint = colour if on else (0.35 * colour[0], 0.35 * colour[1], 0.35 * colour[2])
         r = 0.115
-        b.quad([(-r, y - r, -0.25), (r, y - r, -0.25), (r, y + r, -0.25), (-r, y + r, -0.25)], "sign2", (0, 0, -1),
-               ((0.3, 0.22), (0.7, 0.22), (0.7, 0.78), (0.3, 0.78)))
+        b.quad(
+            [(-r, y - r, -0.25), (r, y - r, -0.25), (r, y + r, -0.25), (-r, y + r, -0.25)],
+            "sign2",
+            (0, 0, -1),
+            ((0.3, 0.22), (0.7, 0.22), (0.7, 0.78), (0.3, 0.78)),
+        )
         b.bits = CASTS
         b.tint = (0.10, 0.10, 0.11)
         b.tube((0, y + 0.09, -0.24), (0, y + 0.09, -0.38), 0.12, 0.12, 6, flat=0.3)

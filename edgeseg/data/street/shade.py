@@ -14,10 +14,27 @@ _UNIT = 1.0 / 65280.0
 _BRIGHTEST = 4.0 * TONE_STEPS - 1.0
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def shade(
-    ids, store, meta, pool, places, sizes, heights, ground, haze, glow, tone, grain, shift, lens_x, lens_y,
-    image, labels, instances, seen,
+    ids,
+    store,
+    meta,
+    pool,
+    places,
+    sizes,
+    heights,
+    ground,
+    haze,
+    glow,
+    tone,
+    grain,
+    shift,
+    lens_x,
+    lens_y,
+    image,
+    labels,
+    instances,
+    seen,
 ):
     """Fills image uint8 [H, W, 3] BGR, labels uint8 [H, W], instances uint16 [H, W].
 
@@ -32,16 +49,18 @@ def shade(
     for y in range(height):
         yc = y + 0.5
         row = np.uint64(y)
+        names = ids[y]
         noise = grain[(y + shift[1]) & 127]
         lens = lens_y[y] * TONE_STEPS
         x = 0
         while x < width:
-            face = ids[y, x]
-            end = x + 1
-            stop = min(width, x + 16)
-            while end < stop and ids[y, end] == face:
-                end += 1
+            face = names[x]
             s = store[face]
+            # Between a run's ends all goes in straight lines, so that runs are short where depth changes fast.
+            stop = min(width, x + (64 if abs(s[0]) * 2000.0 < s[0] * x + s[1] * yc + s[2] else 16))
+            end = x + 1
+            while end < stop and names[end] == face:
+                end += 1
             seen[face] = 1
             texture, label, instance, bits = meta[face, 0], meta[face, 1], meta[face, 2], meta[face, 3]
             dq, q0 = s[0], s[1] * yc + s[2]
@@ -71,7 +90,7 @@ def shade(
             shines = s[12] != 0.0 or s[13] != 0.0 or s[14] != 0.0
             mirror = 0.0 if bits & CUTOUT else 1.0
             a0, a1, a2, s0, s1, s2 = s[15], s[16], s[17], s[18], s[19], s[20]
-            hidden = haze[4] * s[38]
+            hidden = haze[4] * s[22]
             sun, more_sun = (dl * xa + l0) * wa, ((dl * xb + l0) * wb - (dl * xa + l0) * wa) * per
             sheen, more_sheen = (dg * xa + g0) * wa, ((dg * xb + g0) * wb - (dg * xa + g0) * wa) * per
             mist = 1.0 / (1.0 + haze[3] * (dq * xa + q0))
@@ -91,8 +110,10 @@ def shade(
                 more_gx, more_gz = (ends_x - gx) * per, (ends_z - gz) * per
                 more_limit = ((ground[2, 0] * xb + gy0) * wb + ground[3, 2] + s[21] - limit) * per
                 shaded = (
-                    min(gx, ends_x) >= 0.0 and min(gz, ends_z) >= 0.0
-                    and max(gx, ends_x) < columns - 1.01 and max(gz, ends_z) < rows - 1.01
+                    min(gx, ends_x) >= 0.0
+                    and min(gz, ends_z) >= 0.0
+                    and max(gx, ends_x) < columns - 1.01
+                    and max(gz, ends_z) < rows - 1.01
                 )
             for k in range(end - x):
                 i = np.uint64(x + k)
@@ -165,12 +186,12 @@ def shade(
             x = end
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _crossing(store, face, x0, y0, x1, y1, vertical):
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _crossing(outlines, face, x0, y0, x1, y1, vertical):
     """Where the way from inside a face to a neighbour leaves it, 0..1; 2 where it does not, or by a flat edge."""
     best, answer = 2.0, 2.0
-    for i in range(int(store[face, 22])):
-        a, b, c = store[face, 23 + 3 * i], store[face, 24 + 3 * i], store[face, 25 + 3 * i]
+    for i in range(int(outlines[face, 3])):
+        a, b, c = outlines[face, 4 + 3 * i], outlines[face, 5 + 3 * i], outlines[face, 6 + 3 * i]
         here = a * x0 + b * y0 + c
         there = a * x1 + b * y1 + c
         if here >= 0.0 and there < 0.0:
@@ -182,30 +203,28 @@ def _crossing(store, face, x0, y0, x1, y1, vertical):
     return answer
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _blend(raw, out, y0, x0, y1, x1, share):
     for k in range(3):
         here = int(out[y0, x0, k])
         out[y0, x0, k] = here + int(np.floor(share * (int(raw[y1, x1, k]) - here) + 0.5))
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _mend(raw, store, meta, out, face, other, y, x, down):
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _mend(raw, outlines, meta, out, face, other, y, x, down):
     """Mixes a pixel and its neighbour to the right or below, where another face is seen."""
     yn, xn = y + down, x + 1 - down
-    if meta[face, 3] & meta[other, 3] & LEAFY:
-        return
     apart = abs(int(raw[y, x, 1]) - int(raw[yn, xn, 1])) + abs(int(raw[y, x, 2]) - int(raw[yn, xn, 2]))
-    if apart < 8:
+    if apart < 12 or meta[face, 3] & meta[other, 3] & LEAFY:
         return
     ax, ay, bx, by = x + 0.5, y + 0.5, xn + 0.5, yn + 0.5
     mx, my = 0.5 * (ax + bx), 0.5 * (ay + by)
-    mine = store[face, 0] * mx + store[face, 1] * my + store[face, 2]
-    its = store[other, 0] * mx + store[other, 1] * my + store[other, 2]
+    mine = outlines[face, 0] * mx + outlines[face, 1] * my + outlines[face, 2]
+    its = outlines[other, 0] * mx + outlines[other, 1] * my + outlines[other, 2]
     if face != 0 and (other == 0 or mine >= its):
-        t = _crossing(store, face, ax, ay, bx, by, down == 1)
+        t = _crossing(outlines, face, ax, ay, bx, by, down == 1)
     else:
-        t = _crossing(store, other, bx, by, ax, ay, down == 1)
+        t = _crossing(outlines, other, bx, by, ax, ay, down == 1)
         if t <= 1.0:
             t = 1.0 - t
     if t <= 0.5:
@@ -217,8 +236,8 @@ def _mend(raw, store, meta, out, face, other, y, x, down):
         _blend(raw, out, yn, xn, y, x, 0.22)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def smooth(raw, ids, store, meta, out):
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def smooth(raw, ids, outlines, meta, out):
     """Mixes pixels along faces' outlines by the share of the pixel that the outline cuts off (Persson 2011, "Geometry
     buffer anti-aliasing"); out begins as a copy of raw, both uint8 [H, W, 3]. Labels stay as they are."""
     height, width = ids.shape
@@ -228,7 +247,7 @@ def smooth(raw, ids, store, meta, out):
         for x in range(width - 1):
             beside = row[x + 1]
             if face != below[x]:
-                _mend(raw, store, meta, out, face, below[x], y, x, 1)
+                _mend(raw, outlines, meta, out, face, below[x], y, x, 1)
             if face != beside:
-                _mend(raw, store, meta, out, face, beside, y, x, 0)
+                _mend(raw, outlines, meta, out, face, beside, y, x, 0)
             face = beside

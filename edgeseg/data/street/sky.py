@@ -34,15 +34,25 @@ def forecast(seed: int) -> Weather:
     rng = np.random.default_rng([seed, 3])
     kind = "sunny" if seed == 1 else str(rng.choice(["sunny", "bright", "golden", "overcast"], p=[0.4, 0.2, 0.2, 0.2]))
     side = -1.0 if seed == 1 else float(rng.choice([-1.0, 1.0]))
-    azimuth = side * (0.95 if seed == 1 else float(rng.uniform(0.35, 0.75) if kind == "golden" else rng.uniform(0.35, 2.4)))
-    height = {"sunny": rng.uniform(40, 56), "bright": rng.uniform(38, 55), "golden": rng.uniform(24, 32)}.get(kind, 66.0)
+    azimuth = side * (
+        0.95 if seed == 1 else float(rng.uniform(0.35, 0.75) if kind == "golden" else rng.uniform(0.35, 2.4))
+    )
+    height = {"sunny": rng.uniform(40, 56), "bright": rng.uniform(38, 55), "golden": rng.uniform(24, 32)}.get(
+        kind, 66.0
+    )
     elevation = np.radians(46.0 if seed == 1 else float(height))
     sun = np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
     zenith, horizon, light, above, below = {
         "sunny": ((0.52, 0.27, 0.115), (0.92, 0.78, 0.62), (1.62, 1.95, 2.12), (0.66, 0.53, 0.44), (0.24, 0.25, 0.25)),
         "bright": ((0.66, 0.50, 0.36), (1.0, 0.93, 0.84), (1.20, 1.36, 1.45), (0.74, 0.66, 0.60), (0.28, 0.28, 0.28)),
         "golden": ((0.46, 0.29, 0.17), (0.62, 0.82, 1.02), (0.92, 1.62, 2.30), (0.56, 0.46, 0.42), (0.20, 0.22, 0.25)),
-        "overcast": ((0.60, 0.56, 0.53), (0.88, 0.86, 0.84), (0.42, 0.43, 0.43), (0.98, 0.95, 0.92), (0.36, 0.36, 0.36)),
+        "overcast": (
+            (0.60, 0.56, 0.53),
+            (0.88, 0.86, 0.84),
+            (0.42, 0.43, 0.43),
+            (0.98, 0.95, 0.92),
+            (0.36, 0.36, 0.36),
+        ),
     }[kind]
     cover = {"sunny": -0.05, "bright": 0.22, "golden": 0.1, "overcast": 0.75}[kind] + float(rng.uniform(-0.12, 0.12))
     sky = _picture(rng, sun, np.array(zenith), np.array(horizon), np.array(light), cover, dull=kind == "overcast")
@@ -61,7 +71,12 @@ def forecast(seed: int) -> Weather:
 
 
 def _picture(
-    rng: np.random.Generator, sun: np.ndarray, zenith: np.ndarray, horizon: np.ndarray, light: np.ndarray, cover: float,
+    rng: np.random.Generator,
+    sun: np.ndarray,
+    zenith: np.ndarray,
+    horizon: np.ndarray,
+    light: np.ndarray,
+    cover: float,
     dull: bool,
 ) -> np.ndarray:
     """float32 [512, 1024, 4] RGB; its square is linear light."""
@@ -80,9 +95,7 @@ def _picture(
     map_u = ((x / length) * flat * 70 + 200).astype(np.float32)
     map_v = (flat * 96 + 0 * x).astype(np.float32)
     puff = cv2.remap(field, map_u, map_v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    lit = cv2.remap(
-        field, map_u + np.float32(7 * sun[0]), map_v - 7, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
-    )
+    lit = cv2.remap(field, map_u + np.float32(7 * sun[0]), map_v - 7, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     amount = np.clip((puff + cover) * 1.7, 0, 1)
     amount = (amount * amount * (3 - 2 * amount) * np.clip(up * 7, 0.25, 1))[..., None]
     relief = np.clip(0.80 + 0.55 * (puff - lit), 0.5, 1.15)[..., None]

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeseg.data.street import people, scenery, shade, sky, vehicles
 from edgeseg.data.street.mesh import Builder, Library, Mesh
-from edgeseg.data.street.raster import META_WIDTH, STORE_WIDTH, cast, draw
+from edgeseg.data.street.raster import META_WIDTH, OUTLINE_WIDTH, STORE_WIDTH, cast, draw
 from edgeseg.data.street.textures import TEX, Pool
 from edgeseg.data.street.traffic import Traffic
 from edgeseg.data.street.world import CHUNK, Chunk, Parts, World
@@ -19,7 +19,7 @@ EYE = 1.42
 REACH = 210.0
 _KEPT_CHUNKS = 24
 _MOST_FACES = 60_000
-_SHADOW = (1024, 800, 92.0, 52.0)
+_SHADOW = (768, 640, 92.0, 52.0)
 """Rows and columns of the shadow map, and the metres of ground that it covers ahead and across."""
 
 
@@ -65,6 +65,7 @@ class Street:
         self._depth = np.empty((height, width), np.float32)
         self._raw = np.empty((height, width, 3), np.uint8)
         self._store = np.zeros((_MOST_FACES, STORE_WIDTH))
+        self._outlines = np.zeros((_MOST_FACES, OUTLINE_WIDTH), np.float32)
         self._meta = np.zeros((_MOST_FACES, META_WIDTH), np.int32)
         self._heights = np.empty(_SHADOW[:2], np.float32)
         self._shadow_ids = np.empty(_SHADOW[:2], np.int32)
@@ -139,9 +140,30 @@ class Street:
         used = 1
         for mesh, parts in scene:
             used = draw(
-                mesh.pos, mesh.nrm, mesh.uv, mesh.info, mesh.tint, mesh.gloss, mesh.planes, parts.spans, parts.mats, parts.tints, parts.names,
-                parts.radii, view, sun, ambient, pool.texels, pool.places, pool.sizes, self._store, self._meta, self._ids,
-                self._depth, used,
+                mesh.pos,
+                mesh.nrm,
+                mesh.uv,
+                mesh.info,
+                mesh.tint,
+                mesh.gloss,
+                mesh.planes,
+                parts.spans,
+                parts.mats,
+                parts.tints,
+                parts.names,
+                parts.radii,
+                view,
+                sun,
+                ambient,
+                pool.texels,
+                pool.places,
+                pool.sizes,
+                self._store,
+                self._outlines,
+                self._meta,
+                self._ids,
+                self._depth,
+                used,
             )
         return used
 
@@ -155,7 +177,9 @@ class Street:
         self._store[0, 6:9] = (top * ray[2] - ray[1]) / (top - sky.LOWEST)
         self._meta[0] = (TEX["sky"], 0, 0, 0)
 
-    def _cast_shadows(self, scene: list[tuple[Mesh, Parts]], view: np.ndarray, eye: np.ndarray, here: float) -> np.ndarray:
+    def _cast_shadows(
+        self, scene: list[tuple[Mesh, Parts]], view: np.ndarray, eye: np.ndarray, here: float
+    ) -> np.ndarray:
         """Fills the shadow map; returns how a pixel finds its place in it (see shade.shade)."""
         rows, columns, ahead, across = _SHADOW
         per_x, per_z = columns / across, rows / ahead
@@ -172,17 +196,35 @@ class Street:
             solid = mesh is self._library.mesh
             if solid:
                 parts = parts.within(ahead)
-            cast(mesh.pos, mesh.uv, mesh.info, mesh.planes, parts.spans, parts.mats, solid, numbers, origin, pool.texels, pool.places, pool.sizes,
-                 self._shadow_ids, self._heights)
+            cast(
+                mesh.pos,
+                mesh.uv,
+                mesh.info,
+                mesh.planes,
+                parts.spans,
+                parts.mats,
+                solid,
+                numbers,
+                origin,
+                pool.texels,
+                pool.places,
+                pool.sizes,
+                self._shadow_ids,
+                self._heights,
+            )
         ray = np.linalg.inv(view)
-        return np.stack([
-            (ray[0] - ray[1] * slant[0]) * per_x,
-            (ray[2] - ray[1] * slant[1]) * per_z,
-            ray[1],
-            np.array([-left * per_x - 0.5, -near * per_z - 0.5, 0.0]),
-        ])
+        return np.stack(
+            [
+                (ray[0] - ray[1] * slant[0]) * per_x,
+                (ray[2] - ray[1] * slant[1]) * per_z,
+                ray[1],
+                np.array([-left * per_x - 0.5, -near * per_z - 0.5, 0.0]),
+            ]
+        )
 
-    def _shade(self, index: int, used: int, ground: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _shade(
+        self, index: int, used: int, ground: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         weather, pool = self._weather, self._pool
         labels = np.empty((self.height, self.width), np.uint8)
         instances = np.empty((self.height, self.width), np.uint16)
@@ -190,11 +232,28 @@ class Street:
         haze = np.array([*weather.haze, weather.visibility, weather.shade_softness])
         shift = np.random.default_rng([self.seed, 37, index]).integers(0, 128, 2)
         shade.shade(
-            self._ids, self._store, self._meta, pool.texels, pool.places, pool.sizes, self._heights, ground, haze,
-            weather.haze * 1.1, self._tone, self._grain, shift, self._lens_x, self._lens_y, self._raw, labels, instances, seen,
+            self._ids,
+            self._store,
+            self._meta,
+            pool.texels,
+            pool.places,
+            pool.sizes,
+            self._heights,
+            ground,
+            haze,
+            weather.haze * 1.1,
+            self._tone,
+            self._grain,
+            shift,
+            self._lens_x,
+            self._lens_y,
+            self._raw,
+            labels,
+            instances,
+            seen,
         )
         image = self._raw.copy()
-        shade.smooth(self._raw, self._ids, self._store, self._meta, image)
+        shade.smooth(self._raw, self._ids, self._outlines, self._meta, image)
         return image, labels, instances, seen.astype(bool)
 
 
@@ -203,7 +262,9 @@ def _whole(mesh: Mesh, shift: np.ndarray) -> Parts:
     mat = np.zeros((1, 12))
     mat[0, [0, 5, 10]] = 1
     mat[0, [3, 7, 11]] = shift
-    return Parts(np.array([[0, len(mesh.pos)]], np.int32), mat, np.ones((1, 3)), np.array([[-1, 0]], np.int32), np.zeros(1))
+    return Parts(
+        np.array([[0, len(mesh.pos)]], np.int32), mat, np.ones((1, 3)), np.array([[-1, 0]], np.int32), np.zeros(1)
+    )
 
 
 def _moved(parts: Parts, shift: np.ndarray) -> Parts:
@@ -215,9 +276,19 @@ def _moved(parts: Parts, shift: np.ndarray) -> Parts:
 def _backdrop() -> Mesh:
     """Far fields and a line of trees that close the view; it goes along with the drive."""
     b = Builder(5, 0)
-    b.quad([(-500, -0.25, -20), (500, -0.25, -20), (500, -0.25, 260), (-500, -0.25, 260)], "grass", (0, 1, 0), ((0, 0), (100, 0), (100, 30), (0, 30)))
+    b.quad(
+        [(-500, -0.25, -20), (500, -0.25, -20), (500, -0.25, 260), (-500, -0.25, 260)],
+        "grass",
+        (0, 1, 0),
+        ((0, 0), (100, 0), (100, 30), (0, 30)),
+    )
     b.bits = 2
-    b.quad([(-480, -1, 240), (480, -1, 240), (480, 13, 240), (-480, 13, 240)], "skyline", (0, 0, -1), ((0, 1), (8, 1), (8, 0), (0, 0)))
+    b.quad(
+        [(-480, -1, 240), (480, -1, 240), (480, 13, 240), (-480, 13, 240)],
+        "skyline",
+        (0, 0, -1),
+        ((0, 1), (8, 1), (8, 0), (0, 0)),
+    )
     return b.build()
 
 

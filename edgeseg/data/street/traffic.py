@@ -45,7 +45,7 @@ class Traffic:
     """Movers near a place at a time, as parts of the library's meshes."""
 
     def __init__(self, seed: int, world: World, library: Library) -> None:
-        self._seed, self._world, self._library = seed, world, library
+        self._seed, self._world, self.library = seed, world, library
         way = np.arange(0, ZONE + 0.25, 0.25)
         left = ZEBRA - HALT - way
         speed = np.where(left >= 0, np.sqrt(_CREEP**2 + 4.0 * np.abs(left)), np.sqrt(_CREEP**2 + 3.2 * np.abs(left)))
@@ -85,13 +85,26 @@ class Traffic:
             colours = tuple(linear(table[c % len(table)]) for table, c in zip(tables, choose, strict=False))
         share = {2: 0.62, 3: 1.0, 8: 0.85, 9: 0.6, 10: 0.85}.get(kind, 0.5)
         return Looks(
-            u[0] < share, float(u[1]), float(u[2]), float(0.9 + 0.16 * u[3]), float(u[4] * 6.28), colours,
-            CAR_SHAPES[min(int(u[5] * 4.6), 3) if u[5] < 0.87 else 0], u[6] < 0.35, u[7] < 0.4, u[8] < 0.25, u[9] < 0.25,
+            u[0] < share,
+            float(u[1]),
+            float(u[2]),
+            float(0.9 + 0.16 * u[3]),
+            float(u[4] * 6.28),
+            colours,
+            CAR_SHAPES[min(int(u[5] * 4.6), 3) if u[5] < 0.87 else 0],
+            u[6] < 0.35,
+            u[7] < 0.4,
+            u[8] < 0.25,
+            u[9] < 0.25,
         )
 
     def parts(self, time: float, here: float, reach: float) -> tuple[Parts, np.ndarray]:
         """Parts with z from `here` (metres driven), up to reach ahead, and their objects int32 [N, 2]: id, label."""
-        pieces = self._cars(time, here, reach) + self._walkers(time, here, min(reach, 110.0)) + self._riders(time, here, min(reach, 130.0))
+        pieces = (
+            self._cars(time, here, reach)
+            + self._walkers(time, here, min(reach, 110.0))
+            + self._riders(time, here, min(reach, 130.0))
+        )
         spans = [piece for piece in pieces if len(piece.mats)]
         return Parts.join(spans), np.unique(np.concatenate([p.names for p in spans]), axis=0)[:, ::-1]
 
@@ -99,19 +112,23 @@ class Traffic:
         first, last = int(np.floor((low - offset) / spacing)) - 1, int(np.ceil((high - offset) / spacing)) + 1
         return [(n, looks) for n in range(first, last) if (looks := self._looks(kind, n)).present]
 
-    def _pieces(self, name: str, mats: np.ndarray, tints: object, label: int, ids: np.ndarray, scale: float = 1.1) -> Parts:
+    def _pieces(
+        self, name: str, mats: np.ndarray, tints: object, label: int, ids: np.ndarray, scale: float = 1.1
+    ) -> Parts:
         count = len(mats)
         return Parts(
-            np.tile(np.array(self._library.spans[name], np.int32), (count, 1)),
+            np.tile(np.array(self.library.spans[name], np.int32), (count, 1)),
             mats,
             np.broadcast_to(np.asarray(tints, float), (count, 3)),
             np.stack([np.full(count, label, np.int32), ids], axis=1).astype(np.int32),
-            np.full(count, self._library.radii[name] * scale),
+            np.full(count, self.library.radii[name] * scale),
         )
 
     def _roots(self, x: np.ndarray, z: np.ndarray, here: float, y: float) -> tuple[np.ndarray, np.ndarray]:
         """Places from x of the road's middle and z along it, and the road's heading there."""
-        return np.stack([x + self._world.bend(z), np.full(len(x), y), z - here], axis=1), np.arctan(self._world.slope(z))
+        return np.stack([x + self._world.bend(z), np.full(len(x), y), z - here], axis=1), np.arctan(
+            self._world.slope(z)
+        )
 
     def _cars(self, time: float, here: float, reach: float) -> list[Parts]:
         found: list[tuple[int, Looks, float, float, float]] = []
@@ -152,7 +169,9 @@ class Traffic:
             for n, looks in self._row(kind, 8.0, shift, here - 2, here + reach):
                 z = n * 8.0 + 6.0 * looks.jitter + shift
                 x = side * (HALF_ROAD + 1.3 + 1.6 * looks.lateral)
-                found.append((object_id(kind, n), looks, x, z, 0.0 if way > 0 else np.pi, 1.0 + pace * time * 2 * np.pi / 1.45))
+                found.append(
+                    (object_id(kind, n), looks, x, z, 0.0 if way > 0 else np.pi, 1.0 + pace * time * 2 * np.pi / 1.45)
+                )
         found += self._crossers(time, here, reach)
         found = [f for f in found if -2 < f[3] - here < reach]
         if not found:
@@ -176,7 +195,7 @@ class Traffic:
             dx = 0.085 if side else -0.085
             figure.leg(dx, hip, 0.0, *swing[side])
             figure.arm(0.205 if side else -0.205, hip + 0.50, 0.01, arms[side], arms[side] + 0.28)
-        return figure.parts
+        return [figure.parts()]
 
     def _crossers(self, time: float, here: float, reach: float) -> list[tuple[int, Looks, float, float, float, float]]:
         found = []
@@ -233,28 +252,54 @@ class Traffic:
             shoulder_y, shoulder_z = hip + 0.50 * np.cos(0.52), -0.20 + 0.50 * np.sin(0.52)
             upper, lower = people.reach(1.06 - shoulder_y, 0.30 - shoulder_z, 0.30, 0.27, -1.0)
             figure.arm(0.215 if side else -0.215, shoulder_y, shoulder_z, upper, lower)
-        return figure.parts
+        return [figure.parts()]
 
 
 class Figure:
     """Puts limbs on many people at once; heights y and z ahead are metres of a figure of scale 1, arrays [N]."""
 
     def __init__(
-        self, traffic: Traffic, root: np.ndarray, yaw: np.ndarray, scale: np.ndarray, looks: list[Looks], ids: np.ndarray, label: int
+        self,
+        traffic: Traffic,
+        root: np.ndarray,
+        yaw: np.ndarray,
+        scale: np.ndarray,
+        looks: list[Looks],
+        ids: np.ndarray,
+        label: int,
     ) -> None:
         self._traffic, self._root, self._yaw, self._scale = traffic, root, yaw, scale
         self._looks, self._ids, self._label = looks, ids, label
-        self._shirt, self._trousers, self._skin, self._hair = (np.array([k.colours[i] for k in looks]) for i in range(4))
+        self._shirt, self._trousers, self._skin, self._hair = (
+            np.array([k.colours[i] for k in looks]) for i in range(4)
+        )
         bare = np.array([k.bare for k in looks])[:, None]
         self._sleeve = np.where(bare, self._skin, self._shirt)
-        self.parts: list[Parts] = []
+        self._everyone = np.arange(len(looks))
+        self._limbs: list[tuple[str, np.ndarray, np.ndarray, tuple, np.ndarray | float]] = []
 
-    def add(self, name: str, tints: np.ndarray, joint: tuple, angle: np.ndarray, which: np.ndarray | None = None) -> None:
-        mats = place(self._root, self._yaw, joint, angle, self._scale)
-        ids = self._ids
-        if which is not None:
-            mats, tints, ids = mats[which], tints[which], ids[which]
-        self.parts.append(self._traffic._pieces(name, mats, tints, self._label, ids))
+    def add(
+        self, name: str, tints: np.ndarray, joint: tuple, angle: np.ndarray | float, which: np.ndarray | None = None
+    ) -> None:
+        self._limbs.append((name, self._everyone if which is None else np.flatnonzero(which), tints, joint, angle))
+
+    def parts(self) -> Parts:
+        """All limbs added, placed in one go."""
+        who = np.concatenate([limb[1] for limb in self._limbs])
+        full = np.zeros((len(self._limbs), 4, len(self._ids)))
+        for row, (_, _, _, (x, y, z), angle) in zip(full, self._limbs, strict=True):
+            row[0], row[1], row[2], row[3] = x, y, z, angle
+        x, y, z, angle = np.concatenate([row[:, limb[1]] for row, limb in zip(full, self._limbs, strict=True)], axis=1)
+        counts = [len(limb[1]) for limb in self._limbs]
+        library = self._traffic.library
+        names = np.stack([np.full(len(who), self._label), self._ids[who]], axis=1)
+        return Parts(
+            np.repeat(np.array([library.spans[limb[0]] for limb in self._limbs], np.int32), counts, axis=0),
+            place(self._root[who], self._yaw[who], (x, y, z), angle, self._scale[who]),
+            np.concatenate([limb[2][limb[1]] for limb in self._limbs]),
+            names.astype(np.int32),
+            np.repeat(np.array([library.radii[limb[0]] for limb in self._limbs]), counts) * 1.1,
+        )
 
     def trunk(self, hip: np.ndarray, z: np.ndarray, lean: np.ndarray) -> None:
         coat = np.array([k.coat for k in self._looks]) & (self._label == PEDESTRIAN)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from edgeseg.data.street.mesh import Builder, Point, painted
@@ -11,7 +13,10 @@ CAR, BICYCLIST = 8, 10
 CAR_SHAPES: tuple[str, ...] = ("hatchback", "saloon", "estate", "van")
 WHEEL_RADIUS = 0.31
 AXLES: dict[str, tuple[float, float]] = {
-    "hatchback": (-1.22, 1.24), "saloon": (-1.32, 1.38), "estate": (-1.32, 1.38), "van": (-1.5, 1.62),
+    "hatchback": (-1.22, 1.24),
+    "saloon": (-1.32, 1.38),
+    "estate": (-1.32, 1.38),
+    "van": (-1.5, 1.62),
 }
 """Where the axles lie along z, metres."""
 TRACK: dict[str, float] = {"hatchback": 0.78, "saloon": 0.81, "estate": 0.81, "van": 0.88}
@@ -19,14 +24,30 @@ TRACK: dict[str, float] = {"hatchback": 0.78, "saloon": 0.81, "estate": 0.81, "v
 
 _PROFILES: dict[str, dict[str, list[float]]] = {
     # stations along z, deck height, half-width; then the cabin: base z from-to, roof z from-to, roof height
-    "hatchback": {"z": [-1.95, -1.86, -1.2, 0.75, 1.55, 1.88, 1.98], "top": [0.78, 0.94, 0.96, 0.95, 0.84, 0.70, 0.60],
-                  "half": [0.74, 0.82, 0.85, 0.85, 0.83, 0.76, 0.68], "cabin": [-1.84, 0.98, -1.38, 0.10, 1.47]},
-    "saloon": {"z": [-2.25, -2.17, -1.3, 0.85, 1.80, 2.14, 2.25], "top": [0.78, 0.96, 0.98, 0.95, 0.84, 0.70, 0.60],
-               "half": [0.76, 0.84, 0.88, 0.88, 0.85, 0.78, 0.70], "cabin": [-1.58, 1.02, -0.92, 0.12, 1.45]},
-    "estate": {"z": [-2.25, -2.17, -1.3, 0.85, 1.80, 2.14, 2.25], "top": [0.78, 0.96, 0.98, 0.95, 0.84, 0.70, 0.60],
-               "half": [0.76, 0.84, 0.88, 0.88, 0.85, 0.78, 0.70], "cabin": [-2.16, 1.02, -1.86, 0.12, 1.50]},
-    "van": {"z": [-2.45, -2.40, -1.4, 1.25, 2.05, 2.36, 2.45], "top": [1.02, 1.10, 1.12, 1.12, 1.02, 0.84, 0.70],
-            "half": [0.90, 0.94, 0.95, 0.95, 0.92, 0.84, 0.76], "cabin": [-2.42, 1.50, -2.36, 0.78, 2.05]},
+    "hatchback": {
+        "z": [-1.95, -1.86, -1.2, 0.75, 1.55, 1.88, 1.98],
+        "top": [0.78, 0.94, 0.96, 0.95, 0.84, 0.70, 0.60],
+        "half": [0.74, 0.82, 0.85, 0.85, 0.83, 0.76, 0.68],
+        "cabin": [-1.84, 0.98, -1.38, 0.10, 1.47],
+    },
+    "saloon": {
+        "z": [-2.25, -2.17, -1.3, 0.85, 1.80, 2.14, 2.25],
+        "top": [0.78, 0.96, 0.98, 0.95, 0.84, 0.70, 0.60],
+        "half": [0.76, 0.84, 0.88, 0.88, 0.85, 0.78, 0.70],
+        "cabin": [-1.58, 1.02, -0.92, 0.12, 1.45],
+    },
+    "estate": {
+        "z": [-2.25, -2.17, -1.3, 0.85, 1.80, 2.14, 2.25],
+        "top": [0.78, 0.96, 0.98, 0.95, 0.84, 0.70, 0.60],
+        "half": [0.76, 0.84, 0.88, 0.88, 0.85, 0.78, 0.70],
+        "cabin": [-2.16, 1.02, -1.86, 0.12, 1.50],
+    },
+    "van": {
+        "z": [-2.45, -2.40, -1.4, 1.25, 2.05, 2.36, 2.45],
+        "top": [1.02, 1.10, 1.12, 1.12, 1.02, 0.84, 0.70],
+        "half": [0.90, 0.94, 0.95, 0.95, 0.92, 0.84, 0.76],
+        "cabin": [-2.42, 1.50, -2.36, 0.78, 2.05],
+    },
 }
 
 
@@ -36,7 +57,14 @@ def build() -> dict[str, Builder]:
 
 def _section(half: float, top: float) -> list[tuple[float, float]]:
     """Right half of a body's section from the sill up, (x, y)."""
-    return [(half * 0.93, 0.24), (half, 0.48), (half * 0.985, top - 0.14), (half * 0.90, top - 0.02), (half * 0.55, top + 0.015), (0.0, top + 0.03)]
+    return [
+        (half * 0.93, 0.24),
+        (half, 0.48),
+        (half * 0.985, top - 0.14),
+        (half * 0.90, top - 0.02),
+        (half * 0.55, top + 0.015),
+        (0.0, top + 0.03),
+    ]
 
 
 def _car(shape: str) -> Builder:
@@ -50,10 +78,20 @@ def _car(shape: str) -> Builder:
     for i in range(len(z) - 1):
         for k in range(5):
             for side in (1.0, -1.0):
-                corners = [(side * rings[j][m][0], rings[j][m][1], z[j]) for j, m in ((i, k), (i + 1, k), (i + 1, k + 1), (i, k + 1))]
-                smooth = [(side * n[0], n[1], n[2]) for n in (normals[j][m] for j, m in ((i, k), (i + 1, k), (i + 1, k + 1), (i, k + 1)))]
+                corners = [
+                    (side * rings[j][m][0], rings[j][m][1], z[j])
+                    for j, m in ((i, k), (i + 1, k), (i + 1, k + 1), (i, k + 1))
+                ]
+                smooth = [
+                    (side * n[0], n[1], n[2])
+                    for n in (normals[j][m] for j, m in ((i, k), (i + 1, k), (i + 1, k + 1), (i, k + 1)))
+                ]
                 flank = k < 2
-                uv = [((c[2] - first) / span, 1 - (c[1] - 0.24) / 0.62) for c in corners] if flank else ((0.01, 0.5),) * 4
+                uv = (
+                    [((c[2] - first) / span, 1 - (c[1] - 0.24) / 0.62) for c in corners]
+                    if flank
+                    else ((0.01, 0.5),) * 4
+                )
                 if not flank:
                     uv = [(0.02 + 0.01 * c[0], 0.3 + 0.01 * c[2]) for c in corners]
                 b.quad(corners, "panel", (side, 0.5 if k > 1 else 0, 0), uv, smooth)
@@ -88,14 +126,21 @@ def _cabin(b: Builder, cabin: list[float], half: float, tops: list[float], z: li
     low_f = float(np.interp(base_front, z, tops)) - 0.03
     wide, roof = half * 0.91, half * 0.72
     base = [(-wide, low_b, base_back), (wide, low_b, base_back), (wide, low_f, base_front), (-wide, low_f, base_front)]
-    top = [(-roof, height, roof_back), (roof, height, roof_back), (roof, height, roof_front), (-roof, height, roof_front)]
+    top = [
+        (-roof, height, roof_back),
+        (roof, height, roof_back),
+        (roof, height, roof_front),
+        (-roof, height, roof_front),
+    ]
     painted(b, True)
     b.gloss = 0.85
     middle = (roof_back + roof_front) / 2
     for back, front in ((roof_back, middle), (middle, roof_front)):
         for x0, x1 in ((-roof, -roof * 0.4), (-roof * 0.4, roof * 0.4), (roof * 0.4, roof)):
+
             def arch(x: float) -> float:
                 return height + 0.045 * (1 - (x / roof) ** 2)
+
             corners = [(x0, arch(x0), back), (x1, arch(x1), back), (x1, arch(x1), front), (x0, arch(x0), front)]
             smooth = [(0.4 * c[0] / roof, 1.0, 0.25 * (c[2] - middle) / max(front - back, 0.1)) for c in corners]
             b.quad(corners, "panel", (0, 1, 0), ((0.02, 0.3), (0.03, 0.3), (0.03, 0.32), (0.02, 0.32)), smooth)
@@ -120,7 +165,9 @@ def _cabin(b: Builder, cabin: list[float], half: float, tops: list[float], z: li
         b.tint = tint
 
 
-def _inset(corners: list[Point], u0: float, u1: float, v0: float, v1: float, way: Point, lift: float) -> list[Point]:
+def _inset(
+    corners: Sequence[Point], u0: float, u1: float, v0: float, v1: float, way: Point, lift: float
+) -> list[Point]:
     c = np.array(corners, float)
     w = np.array(way, float)
 
@@ -167,7 +214,12 @@ def _disc(b: Builder, centre: Point, radius: float, texture: str) -> None:
     ring = [(x, y + radius * float(np.sin(a)), z + radius * float(np.cos(a))) for a in angles]
     uv = [(0.5 + 0.5 * float(np.cos(a)), 0.5 - 0.5 * float(np.sin(a))) for a in angles]
     for k in range(0, 10, 2):
-        b.quad([(x, y, z), ring[k], ring[k + 1], ring[k + 2]], texture, (np.sign(x), 0, 0), [(0.5, 0.5), uv[k], uv[k + 1], uv[k + 2]])
+        b.quad(
+            [(x, y, z), ring[k], ring[k + 1], ring[k + 2]],
+            texture,
+            (np.sign(x), 0, 0),
+            [(0.5, 0.5), uv[k], uv[k + 1], uv[k + 2]],
+        )
 
 
 def _bicycle() -> Builder:
@@ -175,9 +227,19 @@ def _bicycle() -> Builder:
     b = Builder(BICYCLIST)
     painted(b, True)
     b.gloss = 0.0
-    crank, seat, head, rear, front = (0, 0.29, -0.06), (0, 0.86, -0.22), (0, 0.86, 0.36), (0, 0.34, -0.50), (0, 0.34, 0.52)
+    crank, seat, head, rear, front = (
+        (0, 0.29, -0.06),
+        (0, 0.86, -0.22),
+        (0, 0.86, 0.36),
+        (0, 0.34, -0.50),
+        (0, 0.34, 0.52),
+    )
     for start, end, radius in (
-        (crank, seat, 0.022), (seat, head, 0.022), (crank, (0, 0.74, 0.40), 0.024), (crank, rear, 0.016), (seat, rear, 0.014),
+        (crank, seat, 0.022),
+        (seat, head, 0.022),
+        (crank, (0, 0.74, 0.40), 0.024),
+        (crank, rear, 0.016),
+        (seat, rear, 0.014),
         ((0, 0.98, 0.33), front, 0.018),
     ):
         b.tube(start, end, radius, radius, 4)

@@ -24,8 +24,20 @@ ZEBRA = 186.0
 """Metres into a zone where the crossing's middle lies."""
 HALF_ROAD, FOOTWAY = 5.8, 9.1
 KERB = 0.12
-PAINTS = ((0.70, 0.71, 0.73), (0.58, 0.60, 0.63), (0.16, 0.17, 0.19), (0.10, 0.17, 0.36), (0.55, 0.07, 0.08), (0.80, 0.80, 0.79),
-          (0.14, 0.30, 0.28), (0.33, 0.46, 0.62), (0.62, 0.58, 0.50), (0.30, 0.31, 0.34), (0.70, 0.16, 0.10), (0.76, 0.62, 0.16))
+PAINTS = (
+    (0.70, 0.71, 0.73),
+    (0.58, 0.60, 0.63),
+    (0.16, 0.17, 0.19),
+    (0.10, 0.17, 0.36),
+    (0.55, 0.07, 0.08),
+    (0.80, 0.80, 0.79),
+    (0.14, 0.30, 0.28),
+    (0.33, 0.46, 0.62),
+    (0.62, 0.58, 0.50),
+    (0.30, 0.31, 0.34),
+    (0.70, 0.16, 0.10),
+    (0.76, 0.62, 0.16),
+)
 _SPLITS = ((12, 12), (9, 6, 9), (6, 9, 9), (6, 6, 12), (12, 6, 6), (9, 9, 6), (15, 9))
 
 
@@ -47,7 +59,9 @@ class Parts:
 
     @staticmethod
     def join(many: list[Parts]) -> Parts:
-        return Parts(*(np.concatenate([getattr(p, f) for p in many]) for f in ("spans", "mats", "tints", "names", "radii")))
+        return Parts(
+            *(np.concatenate([getattr(p, f) for p in many]) for f in ("spans", "mats", "tints", "names", "radii"))
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +78,11 @@ def object_id(kind: int, number: int) -> int:
 
 
 def place(
-    root: np.ndarray, yaw: np.ndarray, joint: tuple[np.ndarray | float, ...] = (0.0, 0.0, 0.0),
-    angle: np.ndarray | float = 0.0, scale: np.ndarray | float = 1.0,
+    root: np.ndarray,
+    yaw: np.ndarray,
+    joint: tuple[np.ndarray | float, ...] = (0.0, 0.0, 0.0),
+    angle: np.ndarray | float = 0.0,
+    scale: np.ndarray | float = 1.0,
 ) -> np.ndarray:
     """Rows of matrices float64 [N, 12]: at root [N, 3] turned by yaw [N], moved by joint (x, y, z) metres of a figure of scale 1,
     then swung ahead by angle about x."""
@@ -143,13 +160,17 @@ def _has_side_street(seed: int, number: int, side: int) -> bool:
 def _ground(b: Builder, rng: np.random.Generator, spot: int) -> None:
     b.bits = GRITTY
     b.label = ROAD
+    worn = [str(t) for t in rng.choice(["road", "road_worn"], 2)]
     for k in range(4):
         z0, z1 = 6.0 * k, 6.0 * k + 6
-        if k % 2 == 0:
-            texture = "road_zebra" if spot == 7 and k == 2 else str(rng.choice(["road", "road_worn"]))
+        texture = "road_zebra" if spot == 7 and k >= 2 else worn[k // 2]
         v = (k % 2) * 0.5
-        b.quad([(-HALF_ROAD, 0, z0), (HALF_ROAD, 0, z0), (HALF_ROAD, 0, z1), (-HALF_ROAD, 0, z1)], texture, (0, 1, 0),
-               ((0, v), (1, v), (1, v + 0.5), (0, v + 0.5)))
+        b.quad(
+            [(-HALF_ROAD, 0, z0), (HALF_ROAD, 0, z0), (HALF_ROAD, 0, z1), (-HALF_ROAD, 0, z1)],
+            texture,
+            (0, 1, 0),
+            ((0, v), (1, v), (1, v + 0.5), (0, v + 0.5)),
+        )
 
 
 def _footway(b: Builder, side: int, z0: float, z1: float) -> None:
@@ -159,9 +180,18 @@ def _footway(b: Builder, side: int, z0: float, z1: float) -> None:
         a, c = z0 + (z1 - z0) * k / steps, z0 + (z1 - z0) * (k + 1) / steps
         edge, inner, outer = side * HALF_ROAD, side * (HALF_ROAD + 0.16), side * FOOTWAY
         b.quad(side_on(side, edge, 0, KERB, a, c), "kerb", (-side, 0, 0), tiling(0, (c - a) / 0.9, 0.2))
-        b.quad([(edge, KERB, a), (inner, KERB, a), (inner, KERB, c), (edge, KERB, c)], "kerb", (0, 1, 0), ((0, 0), (0.2, 0), (0.2, 5), (0, 5)))
-        b.quad([(inner, KERB, a), (outer, KERB, a), (outer, KERB, c), (inner, KERB, c)], "paving", (0, 1, 0),
-               ((0, a / 2.4), (1, a / 2.4), (1, c / 2.4), (0, c / 2.4)))
+        b.quad(
+            [(edge, KERB, a), (inner, KERB, a), (inner, KERB, c), (edge, KERB, c)],
+            "kerb",
+            (0, 1, 0),
+            ((0, 0), (0.2, 0), (0.2, 5), (0, 5)),
+        )
+        b.quad(
+            [(inner, KERB, a), (outer, KERB, a), (outer, KERB, c), (inner, KERB, c)],
+            "paving",
+            (0, 1, 0),
+            ((0, a / 2.4), (1, a / 2.4), (1, c / 2.4), (0, c / 2.4)),
+        )
 
 
 def _frontage(b: Builder, rng: np.random.Generator, side: int, kind: str, crossing: bool, stand: list) -> None:
@@ -178,7 +208,11 @@ def _frontage(b: Builder, rng: np.random.Generator, side: int, kind: str, crossi
             _park(b, rng, side, z0, z1, stand)
         return
     widths = _SPLITS[int(rng.integers(len(_SPLITS)))]
-    lots = [(z0, z1) for z0, z1 in spans] if crossing else [(float(sum(widths[:i])), float(sum(widths[: i + 1]))) for i in range(len(widths))]
+    lots = (
+        [(z0, z1) for z0, z1 in spans]
+        if crossing
+        else [(float(sum(widths[:i])), float(sum(widths[: i + 1]))) for i in range(len(widths))]
+    )
     front = side * (FOOTWAY + setback)
     for z0, z1 in lots:
         if kind == "terrace" and not crossing and rng.random() < 0.16:
@@ -193,14 +227,23 @@ def _behind(b: Builder, side: int, z0: float, z1: float, kind: str) -> None:
     b.bits, b.tint = 0, (1, 1, 1)
     b.label, texture = (TREE, "grass") if kind in ("park", "terrace") else (PAVEMENT, "paving")
     near, far = side * FOOTWAY, side * 60
-    b.quad([(near, KERB - 0.02, z0), (far, KERB - 0.02, z0), (far, KERB - 0.02, z1), (near, KERB - 0.02, z1)], texture, (0, 1, 0),
-           ((0, z0 / 3), (17, z0 / 3), (17, z1 / 3), (0, z1 / 3)))
+    b.quad(
+        [(near, KERB - 0.02, z0), (far, KERB - 0.02, z0), (far, KERB - 0.02, z1), (near, KERB - 0.02, z1)],
+        texture,
+        (0, 1, 0),
+        ((0, z0 / 3), (17, z0 / 3), (17, z1 / 3), (0, z1 / 3)),
+    )
 
 
 def _side_street(b: Builder, side: int) -> None:
     b.bits, b.label, b.tint = GRITTY, ROAD, (1, 1, 1)
     near, far = side * HALF_ROAD, side * 60
-    b.quad([(near, 0.0, 6), (far, 0.0, 6), (far, 0.0, 15), (near, 0.0, 15)], "lane", (0, 1, 0), ((0, 0), (10, 0), (10, 1.5), (0, 1.5)))
+    b.quad(
+        [(near, 0.0, 6), (far, 0.0, 6), (far, 0.0, 15), (near, 0.0, 15)],
+        "lane",
+        (0, 1, 0),
+        ((0, 0), (10, 0), (10, 1.5), (0, 1.5)),
+    )
     b.bits, b.tint = 0, (0.95, 0.95, 0.93)
     x0, x1, y = near, near + side * 0.3, 0.012
     for z in np.arange(6.6, 14.5):
@@ -211,10 +254,17 @@ def _side_street(b: Builder, side: int) -> None:
         first, last = (x1, x0) if (way < 0) == (side < 0) else (x0, x1)
         b.quad([(first, 0, z), (last, 0, z), (last, 9, z), (first, 9, z)], "wall0", (0, 0, way), tiling(0, 2, 0.75))
     first, last = (0.0, 24.0) if side < 0 else (24.0, 0.0)
-    b.quad([(side * 58, 0, first), (side * 58, 0, last), (side * 58, 8, last), (side * 58, 8, first)], "wall1", (-side, 0, 0), tiling(0, 2, 0.66))
+    b.quad(
+        [(side * 58, 0, first), (side * 58, 0, last), (side * 58, 8, last), (side * 58, 8, first)],
+        "wall1",
+        (-side, 0, 0),
+        tiling(0, 2, 0.66),
+    )
 
 
-def _strip(b: Builder, side: int, x: float, z0: float, z1: float, low: float, high: float, texture: str, repeat: float) -> None:
+def _strip(
+    b: Builder, side: int, x: float, z0: float, z1: float, low: float, high: float, texture: str, repeat: float
+) -> None:
     """An upright strip along the road in pieces that follow its bend."""
     steps = max(1, round((z1 - z0) / 6))
     for k in range(steps):

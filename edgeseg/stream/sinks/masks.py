@@ -30,7 +30,7 @@ class MasksSink:
         self._folder = folder
         self._palette = bytes(channel for colour in palette for channel in colour)
         self._lines: IO[str] | None = None
-        self._names: set[str] = set()
+        self._stems: set[str] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             probe = folder / f".probe-{os.getpid()}"
@@ -47,7 +47,9 @@ class MasksSink:
             else:
                 self._write_instances(result)
         except OSError as error:
-            raise SinkError(f"{self._folder}: masks of frame {result.frame.index} not written ({error.strerror})") from error
+            raise SinkError(
+                f"{self._folder}: masks of frame {result.frame.index} not written ({error.strerror})"
+            ) from error
 
     def close(self) -> str:
         """Closes the JSON lines and returns the folder."""
@@ -58,10 +60,12 @@ class MasksSink:
 
     def _name(self, result: Result) -> str:
         source = Path(result.frame.source)
-        stem = source.stem if source.suffix.lower() in {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"} else ""
-        if not stem or stem in self._names:
-            stem = f"frame_{result.frame.index:06d}"
-        self._names.add(stem)
+        stem = (
+            source.stem if source.suffix.lower() in {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"} else ""
+        )
+        if not stem or stem in self._stems:
+            return f"frame_{result.frame.index:06d}.png"
+        self._stems.add(stem)
         return f"{stem}.png"
 
     def _write_labels(self, name: str, labels: NDArray[np.uint8]) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
+from av import VideoFrame
+from av import open as open_container
+from av.container import OutputContainer
+from av.error import FFmpegError
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -32,7 +35,7 @@ class Mp4Sink:
     def __init__(self, path: Path, painter: Painter, fps: float | None) -> None:
         self._path, self._painter, self._fps = path, painter, fps
         self._draft = draft_beside(path, ENDINGS)
-        self._container: av.container.OutputContainer | None = None
+        self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._first_ns = 0
         self._count, self._last_pts = 0, -1
@@ -44,10 +47,10 @@ class Mp4Sink:
             if self._container is None or self._stream is None:
                 self._container, self._stream = self._open(picture)
                 self._first_ns = result.frame.captured_ns
-            frame = av.VideoFrame.from_ndarray(_fitted(picture, self._stream.width, self._stream.height), format="bgr24")
+            frame = VideoFrame.from_ndarray(_fitted(picture, self._stream.width, self._stream.height), format="bgr24")
             frame.pts, frame.time_base = self._pts(result), CLOCK
             self._container.mux(self._stream.encode(frame))
-        except (av.error.FFmpegError, OSError) as error:
+        except (FFmpegError, OSError) as error:
             raise SinkError(f"{self._path}: recording stopped ({error.strerror}); is the disk full?") from error
         self._count += 1
 
@@ -60,13 +63,13 @@ class Mp4Sink:
             container.mux(self._stream.encode(None))
             container.close()
             self._draft.replace(self._path)
-        except (av.error.FFmpegError, OSError) as error:
+        except (FFmpegError, OSError) as error:
             self._draft.unlink(missing_ok=True)
             raise SinkError(f"{self._path} could not be finished ({error.strerror}); is the disk full?") from error
         return str(self._path)
 
-    def _open(self, picture: NDArray[np.uint8]) -> tuple[av.container.OutputContainer, VideoStream]:
-        container = av.open(str(self._draft), "w", options={"movflags": "+faststart"})
+    def _open(self, picture: NDArray[np.uint8]) -> tuple[OutputContainer, VideoStream]:
+        container = open_container(str(self._draft), "w", options={"movflags": "+faststart"})
         rate = Fraction(self._fps).limit_denominator(1001) if self._fps else 30
         stream = container.add_stream("libx264", rate=rate, options=OPTIONS)
         # H.264 in its usual 4:2:0 has even sides only.

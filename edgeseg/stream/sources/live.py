@@ -65,10 +65,10 @@ class LiveSource(BaseSource):
             except StopIteration:
                 return
             except LostError as error:
+                self.status = f"reconnecting: {error}"
                 with self._lock:
                     self._release()
                 is_open = False
-                self.status = f"reconnecting: {error}"
                 self._closed.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
                 continue

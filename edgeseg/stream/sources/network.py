@@ -63,7 +63,8 @@ class NetworkSource(LiveSource):
         try:
             container = av.open(self._url, options=options, timeout=(OPEN_SECONDS, READ_SECONDS))
         except (FFmpegError, OSError) as error:
-            raise LostError(self._why(error, time.monotonic() - begin >= OPEN_SECONDS)) from error
+            out_of_time = time.monotonic() - begin >= OPEN_SECONDS
+            raise LostError("no answer" if out_of_time else self._why(error)) from error
         self._container = container
         stream = picture_stream(container)
         if stream is None:
@@ -97,8 +98,11 @@ class NetworkSource(LiveSource):
         begin = time.monotonic()
         try:
             packet = next(self._packets, None)
+            # Out of time, FFmpeg first hands over the packet that it still held back.
+            if time.monotonic() - begin >= READ_SECONDS:
+                raise TimeoutError
         except (FFmpegError, OSError) as error:
-            reason = self._why(error, time.monotonic() - begin >= READ_SECONDS)
+            reason = self._why(error)
             if not self.live:
                 raise SourceError(f"{self.address} broke off after frame {index} of {self.frames}: {reason}") from error
             raise LostError(reason) from error
@@ -131,7 +135,7 @@ class NetworkSource(LiveSource):
             self._container.close()
             self._container = None
 
-    def _why(self, error: Exception, waited: bool) -> str:
+    def _why(self, error: Exception) -> str:
         match error:
             case ConnectionRefusedError():
                 return "connection refused"
@@ -139,7 +143,7 @@ class NetworkSource(LiveSource):
                 return "it asks for a user and password"
             case HTTPClientError() | HTTPServerError():
                 return str(error.strerror).lower()
-            case _ if waited or isinstance(error, ExitError | TimeoutError):
+            case ExitError() | TimeoutError():
                 return "no answer"
             case _:
                 return "the connection broke"
