@@ -32,7 +32,7 @@ from edgeseg.models import build_model
 from edgeseg.runtime.choose import choose, open_engine
 from edgeseg.runtime.cpu import cpu_name, usable_cores
 from edgeseg.runtime.segmenter import SemanticSegmenter
-from edgeseg.stream.sources.video import VideoSource
+from edgeseg.streaming.sources.video import VideoSource
 from edgeseg.vision.decode import decode
 from edgeseg.vision.fit import stretch
 from edgeseg.vision.overlay import paint
@@ -44,10 +44,13 @@ Loop = Callable[[Path], tuple[int, NDArray[np.uint8]]]
 
 def full_size_session(bundle: edgeseg.Bundle, height: int, width: int, threads: int) -> onnxruntime.InferenceSession:
     """The bundle's FP32 graph as it is usually exported: normalised float NCHW in, logits at full size out."""
-    model = onnx.load(str(bundle.file(bundle.graphs["fp32"])))
+    model = onnx.shape_inference.infer_shapes(onnx.load(str(bundle.file(bundle.graphs["fp32"]))))
     first = next(node for node in model.graph.node if node.op_type == "Conv")
     wanted = [output.name for output in model.graph.output]
     model = onnx.utils.Extractor(model).extract_model([first.input[0]], wanted)
+    # The bundle's first convolution reads BGR, the usual export's reads RGB.
+    weight = next(tensor for tensor in model.graph.initializer if tensor.name == first.input[1])
+    weight.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(numpy_helper.to_array(weight)[:, ::-1]), weight.name))
     model.graph.initializer.append(
         numpy_helper.from_array(np.array([1, 1, *_scales(bundle, height, width)], np.float32), "scales")
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgeseg.core.result import Frame
 from edgeseg.data.street import Street
-from edgeseg.stream.sources.base import BaseSource
+from edgeseg.streaming.sources.base import BaseSource
 
 FPS = 30
 

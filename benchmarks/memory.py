@@ -12,7 +12,7 @@ from clips import FramesInMemory, rendered_frames
 
 import edgeseg
 from edgeseg.core.masks import SemanticMask
-from edgeseg.stream.meter import Meter
+from edgeseg.streaming.meter import Meter
 from edgeseg.vision.overlay import paint
 
 SETTLED = 1000

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from edgeseg.core.masks import InstanceMasks, Masks, SemanticMask
     from edgeseg.core.result import EngineInfo, Frame, Result, Timing
     from edgeseg.runtime.segmenter import Segmenter, load
-    from edgeseg.stream.pipeline import Stream, stream
-    from edgeseg.stream.source import Source
+    from edgeseg.streaming.pipeline import Stream, stream
+    from edgeseg.streaming.source import Source
 
 __version__ = "0.1.0"
 
@@ -38,11 +38,11 @@ _ROOM_OF = {
     "Result": "edgeseg.core.result",
     "Segmenter": "edgeseg.runtime.segmenter",
     "SemanticMask": "edgeseg.core.masks",
-    "Source": "edgeseg.stream.source",
-    "Stream": "edgeseg.stream.pipeline",
+    "Source": "edgeseg.streaming.source",
+    "Stream": "edgeseg.streaming.pipeline",
     "Timing": "edgeseg.core.result",
     "load": "edgeseg.runtime.segmenter",
-    "stream": "edgeseg.stream.pipeline",
+    "stream": "edgeseg.streaming.pipeline",
 }
 
 __all__ = [

@@ -50,3 +50,8 @@ def test_a_missing_package_is_answered_with_the_line_that_installs_it() -> None:
 def test_another_missing_module_is_not_explained_away() -> None:
     with pytest.raises(ModuleNotFoundError), missing_packages_explained():
         raise ModuleNotFoundError("No module named 'edgeseg.nowhere'", name="edgeseg.nowhere")
+
+
+def test_no_public_name_is_shadowed_by_a_module_once_both_were_used() -> None:
+    code = "import edgeseg; edgeseg.stream, edgeseg.load\nassert callable(edgeseg.stream) and callable(edgeseg.load)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -112,9 +112,9 @@ def _video() -> list[Finding]:
         return [
             Finding("cv2", "broken", str(error), "pip uninstall -y opencv-python && pip install opencv-python-headless")
         ]
-    from edgeseg.stream.sinks.window import window_reason
-    from edgeseg.stream.sources.camera import cameras
-    from edgeseg.stream.sources.gstreamer import has_gstreamer
+    from edgeseg.streaming.sinks.window import window_reason
+    from edgeseg.streaming.sources.camera import cameras
+    from edgeseg.streaming.sources.gstreamer import has_gstreamer
 
     gstreamer, found, no_window = has_gstreamer(), cameras(), window_reason()
     return [

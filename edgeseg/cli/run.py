@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from edgeseg.cli.session import Session
     from edgeseg.core.bundle import Bundle
-    from edgeseg.stream.sink import Sink
-    from edgeseg.stream.source import Source
+    from edgeseg.streaming.sink import Sink
+    from edgeseg.streaming.source import Source
 
 INTERRUPTED = 130
 DEMO = "street://?seed=1&frames=600"
@@ -62,8 +62,8 @@ class Run:
         from edgeseg.core.catalog import open_bundle
         from edgeseg.runtime.cpu import usable_cores
         from edgeseg.runtime.segmenter import load
-        from edgeseg.stream.opening import open_source
-        from edgeseg.stream.pipeline import Stream
+        from edgeseg.streaming.opening import open_source
+        from edgeseg.streaming.pipeline import Stream
 
         check_json_file(self.json)
         if self.max_frames is not None and self.max_frames < 1:
@@ -109,21 +109,21 @@ class Run:
             output, still = Path(f"edgeseg-{kind}.mp4"), Path(f"edgeseg-{kind}.png")
         sinks: list[Sink] = [window] if window else []
         if output is not None:
-            from edgeseg.stream.sinks.mp4 import Mp4Sink
+            from edgeseg.streaming.sinks.mp4 import Mp4Sink
 
             sinks.append(Mp4Sink(output, session.painter, fps=None if source.live else getattr(source, "fps", None)))
         if still is not None:
-            from edgeseg.stream.sinks.still import StillSink
+            from edgeseg.streaming.sinks.still import StillSink
 
             sinks.append(StillSink(still, session.painter))
         if self.masks is not None:
-            from edgeseg.stream.sinks.masks import MasksSink
+            from edgeseg.streaming.sinks.masks import MasksSink
 
             sinks.append(MasksSink(self.masks, bundle.palette))
         session.sinks = sinks
 
     def _window_sink(self, session: Session, console: Console) -> Any:
-        from edgeseg.stream.sinks.window import WindowSink, window_reason
+        from edgeseg.streaming.sinks.window import WindowSink, window_reason
 
         if not self.view:
             return None
@@ -135,7 +135,7 @@ class Run:
 
 
 def _default_source(console: Console) -> str:
-    from edgeseg.stream.sources.camera import cameras
+    from edgeseg.streaming.sources.camera import cameras
 
     found = cameras()
     if found:

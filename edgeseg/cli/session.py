@@ -14,10 +14,10 @@ from rich.text import Text
 from edgeseg.bench.accuracy import scores
 from edgeseg.core.masks import SemanticMask
 from edgeseg.core.result import Result
-from edgeseg.stream.meter import Meter
-from edgeseg.stream.pipeline import Stream
-from edgeseg.stream.sink import Sink
-from edgeseg.stream.sinks.picture import Painter
+from edgeseg.streaming.meter import Meter
+from edgeseg.streaming.pipeline import Stream
+from edgeseg.streaming.sink import Sink
+from edgeseg.streaming.sinks.picture import Painter
 from edgeseg.vision.captions import hud
 from edgeseg.vision.metrics import ConfusionMatrix
 

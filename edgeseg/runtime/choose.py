@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -90,18 +91,25 @@ def open_engine(bundle: Bundle, choice: Choice, threads: int | None = None) -> E
     """
     cores = threads or max(1, usable_cores() - 1)
     graph = bundle.file(bundle.graphs[choice.graph])
-    match choice.engine:
-        case "openvino":
-            from edgeseg.runtime.openvino import OpenVinoEngine as kind
-        case _:
-            from edgeseg.runtime.ort import OnnxRuntimeEngine as kind
-    engine = kind(graph, precision=choice.precision, threads=cores, reason=choice.reason)
+    engine = _engine_class(choice.engine)(graph, precision=choice.precision, threads=cores, reason=choice.reason)
     try:
         check_golden(engine, bundle)
     except BaseException:
         engine.close()
         raise
     return engine
+
+
+def _engine_class(engine: str) -> Callable[..., Engine]:
+    match engine:
+        case "openvino":
+            from edgeseg.runtime.openvino import OpenVinoEngine
+
+            return OpenVinoEngine
+        case _:
+            from edgeseg.runtime.ort import OnnxRuntimeEngine
+
+            return OnnxRuntimeEngine
 
 
 def _graph_of(engine: str) -> dict[str, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -55,7 +54,7 @@ class Captions:
         self._word = lru_cache(maxsize=256)(self._draw_word)
         self._widest = 0
         self._line = ""
-        self._figures: _Piece | None = None
+        self._figures: _Sheet | None = None
         self._legend = self._draw_legend(list(classes), np.asarray(palette))
 
     def draw(self, image: NDArray[np.uint8], line: str) -> None:
@@ -67,11 +66,11 @@ class Captions:
         if line != self._line:
             self._line = line
             self._figures = self._draw_figures([item for item in line.split(SEPARATOR) if item])
-        for piece in (self._figures, self._legend):
-            if piece is not None:
-                compose(image, piece.colour, piece.alpha, piece.left, piece.top)
+        for sheet in (self._figures, self._legend):
+            if sheet is not None:
+                sheet.lay_on(image)
 
-    def _draw_figures(self, items: list[str]) -> _Piece | None:
+    def _draw_figures(self, items: list[str]) -> _Sheet | None:
         words = [self._word(item) for item in items]
         rows = _wrap([word.shape[1] for word in words], self._room, self._gap)[: max(0, self._most_rows)]
         if not rows:
@@ -80,7 +79,7 @@ class Captions:
         self._widest = max(
             [self._widest, *(sum(words[i].shape[1] + self._gap for i in row) - self._gap for row in rows)]
         )
-        sheet = _Sheet(self._widest + 2 * self._pad, len(rows) * self._row + self._pad)
+        sheet = _Sheet(self._widest + 2 * self._pad, len(rows) * self._row + self._pad, self._margin, self._margin)
         dot = np.full((max(2, self._row // 10),) * 2, 255, dtype=np.uint8)
         for number, row in enumerate(rows):
             x = self._pad
@@ -91,9 +90,9 @@ class Captions:
                 word = words[index]
                 sheet.ink(word, x, middle - word.shape[0] // 2, SOFT if index else BRIGHT)
                 x += word.shape[1] + self._gap
-        return sheet.piece(self._margin, self._margin, radius=self._row // 3)
+        return sheet
 
-    def _draw_legend(self, names: list[str], palette: NDArray[np.integer]) -> _Piece | None:
+    def _draw_legend(self, names: list[str], palette: NDArray[np.integer]) -> _Sheet | None:
         chip = _rounded(round(self._row * 0.56), round(self._row * 0.56), max(1, self._row // 7))
         chip = np.rint(chip * 255).astype(np.uint8)
         between = round(len(chip) * 0.5)
@@ -107,7 +106,9 @@ class Captions:
         else:
             return None
         rows = math.ceil(len(words) / len(columns))
-        sheet = _Sheet(sum(columns) + self._gap * (len(columns) - 1) + 2 * self._pad, rows * self._row + self._pad)
+        width = sum(columns) + self._gap * (len(columns) - 1) + 2 * self._pad
+        height = rows * self._row + self._pad
+        sheet = _Sheet(width, height, self._margin, self._height - self._margin - height)
         for index, word in enumerate(words):
             row, column = divmod(index, len(columns))
             x = self._pad + sum(columns[:column]) + self._gap * column
@@ -117,7 +118,7 @@ class Captions:
                 sheet.ink(chip, x, middle - len(chip) // 2, (blue, green, red))
                 x += len(chip) + between
             sheet.ink(word, x, middle - word.shape[0] // 2, SOFT)
-        return sheet.piece(self._margin, self._height - self._margin - sheet.height, radius=self._row // 3)
+        return sheet
 
     def _middle(self, row: int) -> int:
         return self._pad // 2 + row * self._row + self._row // 2
@@ -130,47 +131,39 @@ class Captions:
         return np.asarray(canvas, dtype=np.uint8)
 
 
-@dataclass(frozen=True, eq=False)
-class _Piece:
-    """colour, alpha: uint8 [h, w, 3], BGR; left, top: where its corner lies on the picture, px."""
-
-    colour: NDArray[np.uint8]
-    alpha: NDArray[np.uint8]
-    left: int
-    top: int
-
-
 class _Sheet:
-    """A panel being written on: how much ink of which colour covers each pixel."""
+    """A translucent dark panel with rounded corners, and what is printed on it."""
 
-    def __init__(self, width: int, height: int) -> None:
-        self.width, self.height = width, height
-        self._cover = np.zeros((height, width), dtype=np.uint8)
-        self._colour = np.full((height, width, 3), PANEL, dtype=np.uint8)
+    def __init__(self, width: int, height: int, left: int, top: int) -> None:
+        self._left, self._top = left, top
+        self._panel = _panel(width, height, max(2, min(width, height) // 6))
+        self._colour = np.zeros((height, width, 3), dtype=np.uint8)
+        self._cover = np.zeros((height, width, 3), dtype=np.uint8)
 
-    def ink(self, cover: NDArray[np.uint8], x: int, y: int, colour: tuple[int, int, int]) -> None:
-        """Prints a stencil, uint8 [h, w], 255 = full ink, in a BGR colour; what falls off the sheet is lost."""
-        x, y = max(x, 0), max(y, 0)
-        place = (slice(y, y + cover.shape[0]), slice(x, x + cover.shape[1]))
-        height, width = self._cover[place].shape
-        self._cover[place] = cover[:height, :width]
+    def ink(self, stencil: NDArray[np.uint8], x: int, y: int, colour: tuple[int, int, int]) -> None:
+        """Prints a stencil, uint8 [h, w], 255 = full ink, in a BGR colour, its corner at x, y of the sheet."""
+        place = (slice(y, y + stencil.shape[0]), slice(x, x + stencil.shape[1]))
         self._colour[place] = colour
+        self._cover[place] = stencil[..., None]
 
-    def piece(self, left: int, top: int, radius: int) -> _Piece:
-        """Returns the ink over a translucent dark panel with rounded corners."""
-        panel = _rounded(self.width, self.height, radius) * PANEL_OPACITY
-        ink = self._cover / np.float32(255)
-        alpha = ink + panel * (1 - ink)
-        share = np.divide(ink, alpha, out=np.zeros_like(ink), where=alpha > 0)
-        colour = PANEL + (self._colour - np.float32(PANEL)) * share
+    def lay_on(self, image: NDArray[np.uint8]) -> None:
+        """Lays panel and ink onto a picture, uint8 [H, W, 3] BGR, in place."""
+        compose(image, *self._panel, self._left, self._top)
+        compose(image, self._colour, self._cover, self._left, self._top)
 
 
-@lru_cache(maxsize=32)
-def _rounded(width: int, height: int, radius: int) -> NDArray[np.float32]:
-    """Coverage, float32 [height, width] in 0..1, of a rectangle with round corners, smooth at its edge."""
+@lru_cache(maxsize=16)
+def _panel(width: int, height: int, radius: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Colour and alpha of an empty panel, uint8 [height, width, 3] each."""
+    alpha = np.rint(_rounded(width, height, radius) * (255 * PANEL_OPACITY)).astype(np.uint8)
+    return np.full((height, width, 3), PANEL, dtype=np.uint8), np.repeat(alpha[..., None], 3, axis=2)
+
+
+def _rounded(width: int, height: int, radius: int) -> NDArray[np.float64]:
+    """Coverage, float64 [height, width] in 0..1, of a rectangle with round corners, smooth at its edge."""
     dx = np.maximum(np.abs(np.arange(width) - (width - 1) / 2) - (width / 2 - radius), 0)
     dy = np.maximum(np.abs(np.arange(height) - (height - 1) / 2) - (height / 2 - radius), 0)
-    return np.clip(radius + 0.5 - np.hypot(dx[None, :], dy[:, None]), 0, 1).astype(np.float32)
+    return np.clip(radius + 0.5 - np.hypot(dx[None, :], dy[:, None]), 0, 1)
 
 
 def _wrap(widths: list[int], room: int, gap: int) -> list[list[int]]:

@@ -37,7 +37,7 @@ def add_building(b: Builder, rng: np.random.Generator, side: int, x: float, z0: 
     style = int(rng.choice({"shops": [0, 1, 2, 3, 4, 6], "terrace": [0, 1, 2, 4, 6], "modern": [5, 7, 3]}[kind]))
     tone = float(rng.uniform(0.9, 1.08))
     pastel = _PASTELS[int(rng.integers(len(_PASTELS)))] if style in (2, 6) else (1.0, 1.0, 1.0)
-    tint = tuple(tone * c for c in pastel)
+    tint = (tone * pastel[0], tone * pastel[1], tone * pastel[2])
     ground = 3.4 if kind == "shops" else 3.0
     base, eaves, depth = 0.1, 0.1 + ground + floors * FLOOR, float(rng.uniform(8, 10))
     back = x + side * depth
@@ -48,7 +48,7 @@ def add_building(b: Builder, rng: np.random.Generator, side: int, x: float, z0: 
     b.quad(side_on(side, x, base + ground, eaves, z0, z1), wall, (-side, 0, 0), tiling(u0, bays / 4, floors / 4))
     _street_level(b, rng, side, x, base, ground, z0, z1, kind, wall)
     b.gloss = 0.0
-    b.tint = tuple(0.96 * c for c in tint)
+    b.tint = (0.96 * tint[0], 0.96 * tint[1], 0.96 * tint[2])
     plain = wall if style in (5, 7) else {0: "brick", 4: "brick", 1: "buff", 3: "buff"}.get(style, "plaster")
     for z, way in ((z0, -1), (z1, 1)):
         scale = 12.0 if plain == wall else 6.0

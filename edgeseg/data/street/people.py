@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from edgeseg.data.street.mesh import Builder, painted
@@ -81,7 +83,7 @@ def _trunk(coat: bool) -> Builder:
     builder = _start()
     hem, hem_width = (-0.34, 0.20) if coat else (-0.02, 0.165)
     outline = [(hem, hem_width), (0.16, 0.168), (0.38, 0.200), (0.50, 0.178), (0.56, 0.075)]
-    for (y0, r0), (y1, r1) in zip(outline, outline[1:], strict=False):
+    for (y0, r0), (y1, r1) in pairwise(outline):
         builder.tube((0, y0, 0), (0, y1, 0), r0, r1, 8, flat=0.62)
     if not coat:
         builder.tint = (0.6, 0.6, 0.6)

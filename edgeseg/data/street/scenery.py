@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from edgeseg.data.street.mesh import Builder
-from edgeseg.data.street.patterns import SIGNS
 from edgeseg.data.street.raster import CASTS, CUTOUT, GLOWS, LEAFY, TWO_SIDED
+from edgeseg.data.street.skins import SIGNS
 
 POLE, TREE, SIGN = 2, 5, 6
 TREES = 6
@@ -39,7 +39,7 @@ def _tree(rng: np.random.Generator, kind: int) -> Builder:
         middle = (np.array([0.05, fork, 0]) + tip) / 2 + [0, 0.3, 0]
         b.tube((0.05, fork - 0.1, 0), middle.tolist(), 0.09, 0.05, 4, "bark")
         b.tube(middle.tolist(), tip.tolist(), 0.05, 0.02, 4, "bark")
-    b.tube((0.05, fork - 0.1, 0), (crown + [0, reach[1] * 0.5, 0]).tolist(), 0.12, 0.03, 5, "bark")
+    b.tube((0.05, fork - 0.1, 0), (crown + np.array([0, reach[1] * 0.5, 0])).tolist(), 0.12, 0.03, 5, "bark")
     b.bits = CASTS | CUTOUT | TWO_SIDED | LEAFY
     green = np.array(
         [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from edgeseg.data.street.raster import CUTOUT, GLOWS, GRITTY, LEAFY, _level
+from edgeseg.data.street.raster import CUTOUT, GLOWS, GRITTY, LEAFY, level_of
 
 TONE_STEPS = 4096
 """Entries of the tone table a unit of linear light; the table holds four units."""
@@ -40,7 +40,8 @@ def shade(
 
     ground float64 [4, 3]: rows take (x, y, 1) w to the shadow map's column, row and height; the last row holds their offsets.
     haze float64 [5]: linear BGR, its depth in metres, how much of the ambient light a shadow takes. glow float64 [3]: BGR of
-    the mirrored sky. seen uint8 [F] is set to 1 for faces with a pixel. tone uint8 [4 * TONE_STEPS]. grain float32 [128, 128] around 1, moved by shift. lens: vignette.
+    the mirrored sky. tone uint8 [4 * TONE_STEPS]. grain float32 [128, 128] around 1, moved by shift. lens: vignette. seen uint8 [F]
+    is set to 1 for faces with a pixel.
     """
     height, width = ids.shape
     rows, columns = heights.shape
@@ -76,7 +77,7 @@ def shade(
             size_u, size_v = sizes[texture, 0], sizes[texture, 1]
             step_u = max(abs(du - ua * dq), abs(s[4] - ua * s[1])) * abs(wa) * (1 << size_u)
             step_v = max(abs(dv - va * dq), abs(s[7] - va * s[1])) * abs(wa) * (1 << size_v)
-            level_u, level_v = _level(step_u, size_u), _level(step_v, size_v)
+            level_u, level_v = level_of(step_u, size_u), level_of(step_v, size_v)
             bits_u, bits_v = size_u - level_u, size_v - level_v
             place = places[texture, level_u, level_v]
             mask_u, mask_v = (1 << bits_u) - 1, (1 << bits_v) - 1
@@ -211,43 +212,35 @@ def _blend(raw, out, y0, x0, y1, x1, share):
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _mend(raw, outlines, meta, out, face, other, y, x, down):
-    """Mixes a pixel and its neighbour to the right or below, where another face is seen."""
-    yn, xn = y + down, x + 1 - down
-    apart = abs(int(raw[y, x, 1]) - int(raw[yn, xn, 1])) + abs(int(raw[y, x, 2]) - int(raw[yn, xn, 2]))
-    if apart < 12 or meta[face, 3] & meta[other, 3] & LEAFY:
-        return
-    ax, ay, bx, by = x + 0.5, y + 0.5, xn + 0.5, yn + 0.5
-    mx, my = 0.5 * (ax + bx), 0.5 * (ay + by)
-    mine = outlines[face, 0] * mx + outlines[face, 1] * my + outlines[face, 2]
-    its = outlines[other, 0] * mx + outlines[other, 1] * my + outlines[other, 2]
-    if face != 0 and (other == 0 or mine >= its):
-        t = _crossing(outlines, face, ax, ay, bx, by, down == 1)
-    else:
-        t = _crossing(outlines, other, bx, by, ax, ay, down == 1)
-        if t <= 1.0:
-            t = 1.0 - t
-    if t <= 0.5:
-        _blend(raw, out, y, x, yn, xn, 0.5 - t)
-    elif t <= 1.0:
-        _blend(raw, out, yn, xn, y, x, t - 0.5)
-    elif t == 2.0 and (meta[face, 3] | meta[other, 3]) & CUTOUT:
-        _blend(raw, out, y, x, yn, xn, 0.22)
-        _blend(raw, out, yn, xn, y, x, 0.22)
-
-
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def smooth(raw, ids, outlines, meta, out):
+def smooth(raw, ids, outlines, meta, places, down, out):
     """Mixes pixels along faces' outlines by the share of the pixel that the outline cuts off (Persson 2011, "Geometry
-    buffer anti-aliasing"); out begins as a copy of raw, both uint8 [H, W, 3]. Labels stay as they are."""
-    height, width = ids.shape
-    for y in range(height - 1):
-        row, below = ids[y], ids[y + 1]
-        face = row[0]
-        for x in range(width - 1):
-            beside = row[x + 1]
-            if face != below[x]:
-                _mend(raw, outlines, meta, out, face, below[x], y, x, 1)
-            if face != beside:
-                _mend(raw, outlines, meta, out, face, beside, y, x, 0)
-            face = beside
+    buffer anti-aliasing"); out begins as a copy of raw, both uint8 [H, W, 3]. Labels stay as they are.
+
+    places int64 [N]: y * W + x where the pixel to the right (down = 0) or below (down = 1) shows another face.
+    """
+    width = ids.shape[1]
+    for place in places:
+        y = place // width
+        x = place - y * width
+        yn, xn = y + down, x + 1 - down
+        face, other = ids[y, x], ids[yn, xn]
+        apart = abs(int(raw[y, x, 1]) - int(raw[yn, xn, 1])) + abs(int(raw[y, x, 2]) - int(raw[yn, xn, 2]))
+        if apart < 12 or meta[face, 3] & meta[other, 3] & LEAFY:
+            continue
+        ax, ay, bx, by = x + 0.5, y + 0.5, xn + 0.5, yn + 0.5
+        mx, my = 0.5 * (ax + bx), 0.5 * (ay + by)
+        mine = outlines[face, 0] * mx + outlines[face, 1] * my + outlines[face, 2]
+        its = outlines[other, 0] * mx + outlines[other, 1] * my + outlines[other, 2]
+        if face != 0 and (other == 0 or mine >= its):
+            t = _crossing(outlines, face, ax, ay, bx, by, down == 1)
+        else:
+            t = _crossing(outlines, other, bx, by, ax, ay, down == 1)
+            if t <= 1.0:
+                t = 1.0 - t
+        if t <= 0.5:
+            _blend(raw, out, y, x, yn, xn, 0.5 - t)
+        elif t <= 1.0:
+            _blend(raw, out, yn, xn, y, x, t - 0.5)
+        elif t == 2.0 and (meta[face, 3] | meta[other, 3]) & CUTOUT:
+            _blend(raw, out, y, x, yn, xn, 0.22)
+            _blend(raw, out, yn, xn, y, x, 0.22)

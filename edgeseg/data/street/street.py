@@ -9,10 +9,12 @@ import numpy as np
 
 from edgeseg.data.street import people, scenery, shade, sky, vehicles
 from edgeseg.data.street.mesh import Builder, Library, Mesh
-from edgeseg.data.street.raster import META_WIDTH, OUTLINE_WIDTH, STORE_WIDTH, cast, draw
+from edgeseg.data.street.parts import Parts
+from edgeseg.data.street.raster import META_WIDTH, OUTLINE_WIDTH, STORE_WIDTH, draw
+from edgeseg.data.street.shadow import cast
 from edgeseg.data.street.textures import TEX, Pool
 from edgeseg.data.street.traffic import Traffic
-from edgeseg.data.street.world import CHUNK, Chunk, Parts, World
+from edgeseg.data.street.world import CHUNK, Chunk, World
 
 EYE = 1.42
 """Metres of the camera above the road."""
@@ -116,18 +118,18 @@ class Street:
         return self._chunks[number]
 
     def _scene(self, time: float, here: float, eye: np.ndarray) -> list[tuple[Mesh, Parts]]:
-        """What may be seen, near first; places in metres from the eye."""
+        """What may be seen, large near walls first, since they hide the rest; places in metres from the eye."""
         from_eye = np.array([-eye[0], -eye[1], 0.0])
         grounds: list[tuple[Mesh, Parts]] = []
         moving, _ = self._traffic.parts(time, here, REACH)
         standing = [_moved(moving, from_eye)]
         for number in range(int((here - 12) // CHUNK), int((here + REACH) // CHUNK) + 1):
             chunk = self._chunk(number)
-            shift = from_eye + [0, 0, number * CHUNK - here]
+            shift = from_eye + np.array([0, 0, number * CHUNK - here])
             grounds.append((chunk.mesh, _whole(chunk.mesh, shift)))
             standing.append(_moved(chunk.parts, shift))
         backdrop = (self._backdrop, _whole(self._backdrop, from_eye))
-        return [(self._library.mesh, Parts.join(standing)), *grounds, backdrop]
+        return [*grounds, (self._library.mesh, Parts.join(standing)), backdrop]
 
     def _rasterise(self, scene: list[tuple[Mesh, Parts]], view: np.ndarray) -> int:
         weather, pool = self._weather, self._pool
@@ -253,7 +255,12 @@ class Street:
             seen,
         )
         image = self._raw.copy()
-        shade.smooth(self._raw, self._ids, self._outlines, self._meta, image)
+        ids = self._ids
+        beside, below = np.zeros(ids.shape, bool), np.zeros(ids.shape, bool)
+        np.not_equal(ids[:, 1:], ids[:, :-1], out=beside[:, :-1])
+        np.not_equal(ids[1:], ids[:-1], out=below[:-1])
+        for down, edges in enumerate((beside, below)):
+            shade.smooth(self._raw, ids, self._outlines, self._meta, np.flatnonzero(edges), down, image)
         return image, labels, instances, seen.astype(bool)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from edgeseg.data.street import facades, patterns
+from edgeseg.data.street import facades, patterns, skins
 
 TEXTURES: tuple[str, ...] = (
     "sky",
@@ -43,7 +43,7 @@ TEXTURES: tuple[str, ...] = (
     *(f"wall{i}" for i in range(facades.WALLS)),
     *(f"shop{i}" for i in range(facades.SHOPS)),
     *(f"house{i}" for i in range(facades.HOUSES)),
-    *(f"sign{i}" for i in range(patterns.SIGNS)),
+    *(f"sign{i}" for i in range(skins.SIGNS)),
 )
 TEX: dict[str, int] = {name: i for i, name in enumerate(TEXTURES)}
 """A texture's place in the pool, by name."""
@@ -59,22 +59,25 @@ class Pool:
 
     def __init__(self, seed: int, sky: np.ndarray) -> None:
         rng = np.random.default_rng([seed, 7])
-        images = {"sky": sky} | patterns.paint(rng) | facades.paint(rng)
+        images = {"sky": sky} | patterns.paint(rng) | facades.paint(rng) | skins.paint()
         self.places = np.zeros((len(TEXTURES), _DEEPEST, _DEEPEST), np.int32)
         self.sizes = np.zeros((len(TEXTURES), 2), np.int32)
         chunks: list[np.ndarray] = []
         used = 0
         for name in TEXTURES:
-            image = (np.clip(images[name], 0, 1) * 255 + 0.5).astype(np.uint8)
+            image = np.ascontiguousarray(cv2.convertScaleAbs(images[name], alpha=255)[..., [2, 1, 0, 3]])
             height, width = image.shape[:2]
             log_u, log_v = width.bit_length() - 1, height.bit_length() - 1
             self.sizes[TEX[name]] = log_u, log_v
             for v in range(log_v + 1):
-                row = cv2.resize(image, (width, height >> v), interpolation=cv2.INTER_AREA) if v else image
+                if v:
+                    image = cv2.resize(image, (width, height >> v), interpolation=cv2.INTER_AREA)
+                small = image
                 for u in range(log_u + 1):
-                    small = cv2.resize(row, (width >> u, row.shape[0]), interpolation=cv2.INTER_AREA) if u else row
+                    if u:
+                        small = cv2.resize(small, (width >> u, height >> v), interpolation=cv2.INTER_AREA)
                     self.places[TEX[name], u, v] = used
-                    texels = np.ascontiguousarray(small[..., [2, 1, 0, 3]]).view(np.uint32).ravel()
+                    texels = small.view(np.uint32).ravel()
                     chunks.append(texels)
                     used += texels.size
         self.texels = np.concatenate(chunks)

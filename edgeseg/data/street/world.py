@@ -13,9 +13,10 @@ import numpy as np
 from edgeseg.data.street import buildings
 from edgeseg.data.street.buildings import side_on, tiling
 from edgeseg.data.street.mesh import Builder, Library, Mesh, linear
-from edgeseg.data.street.patterns import SIGNS
+from edgeseg.data.street.parts import Parts, object_id, place
 from edgeseg.data.street.raster import CASTS, CUTOUT, GRITTY, TWO_SIDED
 from edgeseg.data.street.scenery import TREES
+from edgeseg.data.street.skins import SIGNS
 from edgeseg.data.street.vehicles import AXLES, CAR, CAR_SHAPES, TRACK, WHEEL_RADIUS
 
 BUILDING, ROAD, PAVEMENT, TREE, FENCE = 1, 3, 4, 5, 7
@@ -42,62 +43,11 @@ _SPLITS = ((12, 12), (9, 6, 9), (6, 9, 9), (6, 6, 12), (12, 6, 6), (9, 9, 6), (1
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
-    """Where meshes of the library stand: spans int32 [P, 2], mats float64 [P, 12], tints float64 [P, 3] linear BGR, names
-    int32 [P, 2] label and instance, radii float64 [P]."""
-
-    spans: np.ndarray
-    mats: np.ndarray
-    tints: np.ndarray
-    names: np.ndarray
-    radii: np.ndarray
-
-    def within(self, ahead: float) -> Parts:
-        """Those whose origin lies no farther ahead."""
-        near = self.mats[:, 11] < ahead
-        return Parts(self.spans[near], self.mats[near], self.tints[near], self.names[near], self.radii[near])
-
-    @staticmethod
-    def join(many: list[Parts]) -> Parts:
-        return Parts(
-            *(np.concatenate([getattr(p, f) for p in many]) for f in ("spans", "mats", "tints", "names", "radii"))
-        )
-
-
-@dataclass(frozen=True, eq=False)
 class Chunk:
     """mesh and parts of 24 m of street, z from the chunk's start, x along the world's axis."""
 
     mesh: Mesh
     parts: Parts
-
-
-def object_id(kind: int, number: int) -> int:
-    """An instance id 1..65520 from a kind 0..15 and a running number: apart for all that are seen together."""
-    return 1 + (number * 16 + kind) % 65520
-
-
-def place(
-    root: np.ndarray,
-    yaw: np.ndarray,
-    joint: tuple[np.ndarray | float, ...] = (0.0, 0.0, 0.0),
-    angle: np.ndarray | float = 0.0,
-    scale: np.ndarray | float = 1.0,
-) -> np.ndarray:
-    """Rows of matrices float64 [N, 12]: at root [N, 3] turned by yaw [N], moved by joint (x, y, z) metres of a figure of scale 1,
-    then swung ahead by angle about x."""
-    count = len(root)
-    sy, cy = np.sin(yaw), np.cos(yaw)
-    sa, ca = np.sin(angle) * np.ones(count), np.cos(angle) * np.ones(count)
-    x, y, z = (np.asarray(j, float) * scale for j in joint)
-    out = np.zeros((count, 3, 4))
-    out[:, 0, 0], out[:, 2, 0] = cy * scale, -sy * scale
-    out[:, 0, 1], out[:, 1, 1], out[:, 2, 1] = -sy * sa * scale, ca * scale, -cy * sa * scale
-    out[:, 0, 2], out[:, 1, 2], out[:, 2, 2] = sy * ca * scale, sa * scale, cy * ca * scale
-    out[:, 0, 3] = root[:, 0] + cy * x + sy * z
-    out[:, 1, 3] = root[:, 1] + y
-    out[:, 2, 3] = root[:, 2] - sy * x + cy * z
-    return out.reshape(count, 12)
 
 
 class World:
@@ -330,11 +280,13 @@ def _kerbside(b: Builder, rng: np.random.Generator, side: int, spot: int, crossi
     elif rng.random() < 0.3:
         stand.extend(("bollard", x, KERB, z, 0.0, 1.0, white, -1, 0) for z in np.arange(2.0, 14.0, 2.4))
     if spot == 3:
-        for z in (4.6, 16.2) if side < 0 else (4.9,):
-            stand.append(("light", side * (HALF_ROAD + 0.4), KERB, z, 0.0, 1.0, white, -1, 0))
-    for z in (1.5, 13.2, 22.8):
-        if rng.random() < (0.45 if side < 0 else 0.28):
-            stand.append((f"sign{rng.integers(SIGNS)}", side * (HALF_ROAD + 0.45), KERB, z, 0.0, 1.0, white, -1, 0))
+        lights = (4.6, 16.2) if side < 0 else (4.9,)
+        stand.extend(("light", side * (HALF_ROAD + 0.4), KERB, z, 0.0, 1.0, white, -1, 0) for z in lights)
+    stand.extend(
+        (f"sign{rng.integers(SIGNS)}", side * (HALF_ROAD + 0.45), KERB, z, 0.0, 1.0, white, -1, 0)
+        for z in (1.5, 13.2, 22.8)
+        if rng.random() < (0.45 if side < 0 else 0.28)
+    )
     if rng.random() < 0.12:
         stand.append(("mast", side * (FOOTWAY - 0.3), KERB, 6.0, np.pi / 2, 1.0, white, -1, 0))
 
