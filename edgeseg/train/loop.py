@@ -108,7 +108,6 @@ class _Run:
         self.path = recipe.out / checkpoint.WEIGHTS
         if self.path.exists() and not recipe.resume:
             raise UsageError(f"{recipe.out} holds a training run: give --resume, or another --out")
-        recipe.out.mkdir(parents=True, exist_ok=True)
         self.device = torch.device(_device(recipe.device))
         sets = [open_samples(address, "train") for address in recipe.data]
         self.classes = sets[0].classes
@@ -120,6 +119,7 @@ class _Run:
         self.val = open_samples(recipe.val, "val") if recipe.val else None
         torch.manual_seed(recipe.seed)
         self._build()
+        recipe.out.mkdir(parents=True, exist_ok=True)
         self.epoch = self.left_out = 0
         if recipe.resume:
             self.epoch = checkpoint.load_state(recipe.out, self.parts, self.optimiser)

@@ -109,27 +109,21 @@ def test_objects_are_those_seen_each_with_one_class(drive: list[StreetView]) -> 
 
 
 def test_objects_keep_their_names_while_they_move(street: Street) -> None:
-    views = [street.render(index) for index in range(200, 230)]
+    """At the crossing the drive halts, so that from frame to frame nothing moves by more than a few pixels."""
+    views = [street.render(index) for index in range(555, 570)]
     for before, after in pairwise(views):
         first, second = (
-            {
-                o.id: (o.label, np.argwhere(v.instances == o.id).mean(0), int((v.instances == o.id).sum()))
-                for o in v.objects
-            }
-            for v in (before, after)
+            {o.id: (o.label, np.argwhere(v.instances == o.id)) for o in v.objects} for v in (before, after)
         )
-        large = [i for i, (_, _, area) in first.items() if area > 150]
-        assert large
+        large = [i for i, (_, pixels) in first.items() if len(pixels) > 40]
+        assert {first[i][0] for i in large} == {CAR, PEDESTRIAN, BICYCLIST}
         for i in large:
-            if i in second:
-                assert second[i][0] == first[i][0]
-                assert np.abs(second[i][1] - first[i][1]).max() < 25
-        kept = [i for i in large if i in second]
-        assert len(kept) >= len(large) - 1
-    assert len({o.id for o in views[0].objects} & {o.id for o in views[-1].objects}) >= 10
+            assert second[i][0] == first[i][0]
+            assert np.abs(second[i][1].mean(0) - first[i][1].mean(0)).max() < 6
+    assert len({o.id for o in views[0].objects} & {o.id for o in views[-1].objects}) >= 20
 
 
-def test_what_stays_the_same_car_moves(street: Street) -> None:
+def test_the_picture_moves_with_time(street: Street) -> None:
     first, later = street.render(200), street.render(215)
     assert np.abs(first.image.astype(int) - later.image).mean() > 2
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import cv2
 
-
 # Where this stands moved between OpenCV 4 and 5, and JetPack's is an OpenCV 4.
-_LOG = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
+_LOG: Any = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
 _SILENT = 0
 
 
