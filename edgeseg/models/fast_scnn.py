@@ -24,8 +24,9 @@ from edgeseg.models.layers import (
 
 
 class FastSCNN(SegmentationNetwork):
-    """PARAMS
+    """1.11 M convolution weights (1,114,096 for 19 classes, the paper's figure; batch norm adds 23,680 until it is folded).
 
+    0.70 G multiply-accumulates at 576x384 and 11 classes, 6.71 G at 2048x1024 and 19.
     classes: how many logits a pixel. dropout: before the last convolution, in training only.
     """
 

@@ -125,9 +125,10 @@ class Captions:
 
     def _draw_word(self, text: str) -> NDArray[np.uint8]:
         ascent, descent = self._font.getmetrics()
-        # Centred on the capitals, not on the box with its descenders, a word stands level with chip and dot.
         canvas = Image.new("L", (math.ceil(self._font.getlength(text)), ascent + descent))
-        ImageDraw.Draw(canvas).text((0, descent // 2), text, fill=255, font=self._font)
+        # The middle of the small letters, not of the box, stands level with chip and dot.
+        down = round((descent - ascent) / 2 + 0.3 * self._font.size)
+        ImageDraw.Draw(canvas).text((0, down), text, fill=255, font=self._font)
         return np.asarray(canvas, dtype=np.uint8)
 
 
