@@ -29,10 +29,10 @@ class Finding:
 class Doctor:
     """Say what this machine has, what is missing, and the line that installs it."""
 
-    bundle: Annotated[str | None, tyro.conf.Positional] = None
+    bundle: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="BUNDLE")] = None
     """A model's name or folder: opens it on every engine and precision here and checks its golden frame."""
 
-    json: str | None = None
+    json: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Write the findings as one JSON document to this file ("-" for standard output)."""
 
     def execute(self) -> int:

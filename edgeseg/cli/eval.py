@@ -14,7 +14,7 @@ from edgeseg.cli.output import check_json_file, console_beside, write_json
 class Eval:
     """Measure how right a model is on labelled images: mIoU, pixel accuracy, Dice, IoU of each class."""
 
-    model: Annotated[str, tyro.conf.Positional]
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
     """A model's name or folder (see `edgeseg models`)."""
 
     data: str
@@ -29,7 +29,7 @@ class Eval:
     precision: str = "auto"
     """auto, fp32, bf16, fp16, int8."""
 
-    json: str | None = None
+    json: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Write the figures as one JSON object to this file ("-" for standard output)."""
 
     def execute(self) -> int:

@@ -15,13 +15,13 @@ from edgeseg.cli.output import check_json_file, console_beside, write_json
 class Export:
     """Write a trained checkpoint as a bundle that `run` opens."""
 
-    checkpoint: Annotated[Path, tyro.conf.Positional]
+    checkpoint: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
     """What `edgeseg train` wrote: model.safetensors."""
 
     out: Path
     """The bundle's folder; engines/NAME is found by its name."""
 
-    json: str | None = None
+    json: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Write where the bundle lies and what it holds as one JSON object to this file ("-" for standard output)."""
 
     def execute(self) -> int:

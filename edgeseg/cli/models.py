@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+import tyro
 
 from edgeseg.cli.output import check_json_file, console_beside, write_json
 
@@ -12,7 +14,7 @@ from edgeseg.cli.output import check_json_file, console_beside, write_json
 class Models:
     """List the models that are here: what each is for, what it costs and what it is worth."""
 
-    json: str | None = None
+    json: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Write the list as one JSON document to this file ("-" for standard output)."""
 
     def execute(self) -> int:

@@ -28,11 +28,11 @@ DEMO = "street://?seed=1&frames=600"
 class Run:
     """Segment a camera, a stream, a clip or a folder of images, live."""
 
-    source: Annotated[str | None, tyro.conf.Positional] = None
+    source: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")] = None
     """A camera index, a file, a folder or glob of images, rtsp://, http://, v4l2:///dev/video0, gst:PIPELINE, street://,
     fault://. Without one: camera 0 if there is one, else 20 s of the built-in street, and it says which."""
 
-    model: str = "fast-scnn-street"
+    model: Annotated[str, tyro.conf.arg(metavar="NAME|PATH")] = "fast-scnn-street"
     """A model's name or folder (see `edgeseg models`)."""
 
     engine: str = "auto"
@@ -44,16 +44,16 @@ class Run:
     view: bool = True
     """Show a window, where there is a display."""
 
-    output: Path | None = None
+    output: Annotated[Path | None, tyro.conf.arg(metavar="FILE.mp4")] = None
     """Record the painted pictures: FILE.mp4."""
 
-    masks: Path | None = None
+    masks: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Write every label map as a palette PNG (instances as COCO run-length JSON lines) into this folder."""
 
-    max_frames: int | None = None
+    max_frames: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Stop after so many delivered frames."""
 
-    json: str | None = None
+    json: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Write the figures as one JSON object to this file ("-" for standard output)."""
 
     def execute(self) -> int:

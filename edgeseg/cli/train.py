@@ -15,7 +15,7 @@ from edgeseg.cli.output import check_json_file, console_beside, write_json
 class Train:
     """Train a network on labelled images; a checkpoint after every epoch, to be resumed at any time."""
 
-    model: Annotated[str, tyro.conf.Positional]
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
     """The network: fast-scnn."""
 
     data: Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
@@ -48,7 +48,7 @@ class Train:
     resume: bool = False
     """Go on from the last checkpoint in --out."""
 
-    json: str | None = None
+    json: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Write where the checkpoint lies as one JSON object to this file ("-" for standard output)."""
 
     def execute(self) -> int:

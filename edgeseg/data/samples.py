@@ -86,9 +86,9 @@ def open_samples(address: str, split: str) -> Samples:
 
 
 def _street(address: str, where: str) -> StreetSamples:
-    options = dict(part.partition("=")[::2] for part in where.split(","))
+    parts = (part.partition("=") for part in where.split(","))
     try:
-        numbers = {name: int(value) for name, value in options.items()}
-        return StreetSamples(frames=numbers.pop("frames"), seed=numbers.pop("seed", 1000), **numbers)
+        numbers = {name: int(value) for name, _, value in parts}
+        return StreetSamples(**{"seed": 1000, **numbers})
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{address!r} is not street:frames=N,seed=S with whole numbers") from error

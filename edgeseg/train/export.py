@@ -100,7 +100,7 @@ def to_onnx(deployed: Deployed, about: About, title: str) -> bytes:
         torch.onnx.export(
             deployed,
             (torch.zeros(1, height, width, 3, dtype=torch.uint8),),
-            file,
+            file,  # type: ignore[arg-type]  (a stream is taken too, which the stub does not say)
             input_names=["image"],
             output_names=["logits"],
             opset_version=OPSET,

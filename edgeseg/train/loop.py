@@ -214,7 +214,8 @@ class _Run:
         views: list[tuple[Pixels, Pixels]] = []
         for index in indices:
             rng = np.random.default_rng((self.recipe.seed, self.epoch, int(index)))
-            views.append(augment(*self.samples[index], self.recipe.view, rng))
+            image, labels = self.samples[index]
+            views.append(augment(image, labels, self.recipe.view, rng))
         return np.stack([image for image, _ in views]), np.stack([labels for _, labels in views])
 
     def measure(self) -> float:

@@ -12,6 +12,9 @@ IMAGENET_STD_RGB = (0.229, 0.224, 0.225)
 class Normalise(nn.Module):
     """uint8 [N, H, W, 3] BGR -> float32 [N, 3, H, W] RGB, less ImageNet's mean, over its deviation."""
 
+    factor: Tensor
+    offset: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         mean = torch.tensor(IMAGENET_MEAN_RGB).flip(0).view(1, 3, 1, 1)

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeseg.core.catalog import open_bundle
 from edgeseg.vision.decode import decode
 
 
@@ -48,3 +49,10 @@ def test_a_class_that_leads_at_no_corner_may_lead_inside() -> None:
     compromise = np.array([[[1.0, -1.0]], [[-1.0, 1.0]], [[0.4, 0.4]]], dtype=np.float32)
     assert 2 in decode(compromise, 20, 20)
     assert_is_argmax_of_the_upsampled(compromise, 20, 20)
+
+
+def test_trained_logits_at_720p() -> None:
+    _, golden = open_bundle("fast-scnn-street").golden()
+    logits = golden["logits"][0]
+    assert_is_argmax_of_the_upsampled(logits, 720, 1280)
+    assert len(np.unique(decode(logits, 720, 1280))) > 5

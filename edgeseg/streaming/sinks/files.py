@@ -16,10 +16,10 @@ def draft_beside(path: Path, endings: tuple[str, ...]) -> Path:
     """
     if path.suffix.lower() not in endings:
         raise UsageError(f"{path}: give a name that ends in {' or '.join(endings)}")
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder: name a file in it")
     draft = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
     try:
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder: name a file in it")
         draft.touch()
         draft.unlink()
     except OSError as error:

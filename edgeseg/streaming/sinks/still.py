@@ -31,11 +31,12 @@ class StillSink:
         picture, self._picture = self._picture, None
         if picture is None:
             return str(self._path) if self._path.is_file() else ""
-        _, encoded = cv2.imencode(self._path.suffix, picture)
+        _, encoded = cv2.imencode(self._path.suffix.lower(), picture)
         try:
             self._draft.write_bytes(encoded.tobytes())
             self._draft.replace(self._path)
         except OSError as error:
-            self._draft.unlink(missing_ok=True)
             raise SinkError(f"{self._path} can't be written ({error.strerror}): free some space") from error
+        finally:
+            self._draft.unlink(missing_ok=True)
         return str(self._path)

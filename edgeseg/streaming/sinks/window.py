@@ -8,6 +8,7 @@ import sys
 
 import cv2
 
+from edgeseg.core.errors import SinkError
 from edgeseg.core.result import Result
 from edgeseg.streaming.sinks.picture import Painter
 
@@ -25,12 +26,18 @@ def window_reason() -> str:
 
 
 class WindowSink:
-    """Shows every picture. closed: whether the user has closed the window, or pressed q or Esc."""
+    """Shows every picture. closed: whether the user has closed the window, or pressed q or Esc.
+
+    Raises SinkError where no window opens, which `window_reason` can't always foresee.
+    """
 
     def __init__(self, title: str, painter: Painter) -> None:
         self._title, self._painter = title, painter
         self.closed = False
-        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        try:
+            cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        except cv2.error as error:
+            raise SinkError(f"no window can be opened ({error.err}): leave it out with --no-view") from error
 
     def write(self, result: Result) -> None:
         """Shows one result's picture."""

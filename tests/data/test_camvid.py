@@ -1,0 +1,88 @@
+"""CamVid's reader gives what lies on disk, and names the file that is not sound."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeseg.core.errors import EdgesegError, UsageError
+from edgeseg.data.camvid import CamVid
+from edgeseg.data.samples import open_samples
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two frames of 8x6: a blue sky (0) over a road (3), the last column unlabelled (11)."""
+    for folder in ("train", "trainannot"):
+        (tmp_path / folder).mkdir()
+    image = np.full((6, 8, 3), (200, 20, 10), np.uint8)
+    labels = np.full((6, 8), 3, np.uint8)
+    labels[:3], labels[:, 7] = 0, 11
+    for name in ("b", "a"):
+        cv2.imwrite(str(tmp_path / "train" / f"{name}.png"), image)
+        cv2.imwrite(str(tmp_path / "trainannot" / f"{name}.png"), labels)
+    return tmp_path
+
+
+def test_it_reads_images_and_labels_in_the_order_of_their_names(root: Path) -> None:
+    samples = CamVid(root, "train")
+    assert [samples[i][0] for i in range(len(samples))] == ["a", "b"]
+    _, image, labels = samples[0]
+    assert image.dtype == labels.dtype == np.uint8
+    assert image[0, 0].tolist() == [200, 20, 10], "BGR"
+    assert labels[0].tolist() == [0] * 7 + [255]
+    assert labels[5].tolist() == [3] * 7 + [255]
+
+
+def test_an_empty_split_names_the_folder(root: Path) -> None:
+    with pytest.raises(EdgesegError, match=re.escape(str(root / "val"))):
+        CamVid(root, "val")
+
+
+def test_an_image_without_labels_is_found_at_opening(root: Path) -> None:
+    (root / "trainannot" / "b.png").unlink()
+    with pytest.raises(EdgesegError, match=r"b\.png: missing"):
+        CamVid(root, "train")
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (np.zeros((5, 8), np.uint8), r"a\.png: labels of shape \(5, 8\)"),
+        (np.zeros((6, 8, 3), np.uint8), r"a\.png: labels of shape \(6, 8, 3\)"),
+        (np.full((6, 8), 12, np.uint8), r"a\.png: class id 12"),
+        (np.full((6, 8), 3, np.uint16), r"a\.png: not an 8-bit image"),
+    ],
+)
+def test_unsound_labels_name_their_file(root: Path, labels: np.ndarray, said: str) -> None:
+    cv2.imwrite(str(root / "trainannot" / "a.png"), labels)
+    with pytest.raises(EdgesegError, match=said):
+        CamVid(root, "train")[0]
+
+
+def test_an_image_that_is_none_names_itself(root: Path) -> None:
+    (root / "train" / "a.png").write_text("not a picture")
+    with pytest.raises(EdgesegError, match=r"a\.png: not an 8-bit image"):
+        CamVid(root, "train")[0]
+
+
+def test_an_address_opens_the_data_set_that_it_names(root: Path) -> None:
+    assert len(open_samples(f"camvid:{root}", "train")) == 2
+    samples = open_samples("street:frames=2,seed=5", "train")
+    name, image, labels = samples[1]
+    assert name.startswith("street-5-")
+    assert image.shape == (720, 1280, 3)
+    assert labels.shape == (720, 1280)
+    assert labels.max() < len(samples.classes)
+
+
+@pytest.mark.parametrize(
+    "address", ["camvid", "camvit:x", "street:frames=two", "street:seed=1", "street:frames=2,sed=1"]
+)
+def test_an_address_that_names_nothing_is_wrong_usage(address: str) -> None:
+    with pytest.raises(UsageError, match=address):
+        open_samples(address, "train")
