@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -32,20 +33,27 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb and returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    verb: Run | Models | Doctor | Eval | Train | Export = tyro.cli(
+    # A service manager's stop is a Ctrl-C: what was recorded is finished.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with missing_packages_explained():
+            return _parse(arguments).execute()
+    except EdgesegError as error:
+        print(f"edgeseg: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has left (`| head`); what Python still holds of it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parse(arguments: Sequence[str] | None) -> Run | Models | Doctor | Eval | Train | Export:
+    return tyro.cli(
         Verb,  # type: ignore[arg-type]  (tyro reads the annotated union; type checkers see a union object)
         prog="edgeseg",
         description="Live segmentation masks from a camera, on the machine beside it.",
         args=arguments,
         config=(tyro.conf.OmitSubcommandPrefixes,),
     )
-    # A service manager's stop is a Ctrl-C: what was recorded is finished.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with missing_packages_explained():
-            return verb.execute()
-    except EdgesegError as error:
-        print(f"edgeseg: {error}", file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        return INTERRUPTED

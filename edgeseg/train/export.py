@@ -15,6 +15,7 @@ import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
+from onnxscript import optimizer
 from torch import Tensor, nn
 
 from edgeseg.core.bundle import GOLDEN, write_bundle
@@ -106,7 +107,8 @@ def to_onnx(deployed: Deployed, about: About, title: str) -> bytes:
             opset_version=OPSET,
             dynamo=False,
         )
-    model = onnx.load_model_from_string(file.getvalue())
+    # The exporter leaves in the graph how it computed sizes that are fixed here.
+    model = optimizer.optimize(onnx.shape_inference.infer_shapes(onnx.load_model_from_string(file.getvalue())))
     classes = ",".join(about.classes)
     onnx.helper.set_model_props(model, {"producer": "edgeseg", "name": title, "classes": classes})
     onnx.checker.check_model(model, full_check=True)

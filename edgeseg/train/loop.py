@@ -29,7 +29,7 @@ from edgeseg.models import build_model
 from edgeseg.train import checkpoint
 from edgeseg.train.augment import View, augment
 from edgeseg.train.losses import AuxiliaryHeads, class_weights, pixel_loss
-from edgeseg.train.measure import confusion_matrix, iou_by_class
+from edgeseg.train.measure import judge
 from edgeseg.train.normalise import Normalise
 
 Pixels = NDArray[np.uint8]
@@ -221,8 +221,7 @@ class _Run:
     def measure(self) -> float:
         """Returns the averaged weights' mIoU on the validation samples."""
         assert self.val is not None
-        confusion = confusion_matrix(self.averaged, self.normalise, self.val, self.recipe.view.input_size)
-        return float(np.nanmean(iou_by_class(confusion)))
+        return judge(self.averaged, self.normalise, self.val, self.recipe.view.input_size).miou()
 
     def save(self, miou: float) -> None:
         """Writes both files, each whole or not at all."""

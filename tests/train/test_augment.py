@@ -15,7 +15,7 @@ def _scene() -> tuple[np.ndarray, np.ndarray]:
     return np.repeat((labels * 50)[:, :, None], 3, axis=2), labels
 
 
-@pytest.mark.parametrize("stride", [1, 2, 4])
+@pytest.mark.parametrize("stride", [2, 4])
 def test_labels_lie_where_their_pixels_do(stride: int) -> None:
     image, labels = _scene()
     view = View(input_size=(192, 128), crop=(160, 96), label_stride=stride, colour=0)

@@ -1,0 +1,100 @@
+"""The words on the picture can be read, stand where they should, and never break a small picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgeseg.data.classes import STREET_CLASSES, STREET_PALETTE
+from edgeseg.vision.captions import Captions, hud
+
+LINE = hud("fast-scnn-street", "openvino", "bf16", 29.94, 14.2, 0)
+
+
+def grey(height: int, width: int) -> np.ndarray:
+    return np.full((height, width, 3), 128, dtype=np.uint8)
+
+
+def drawn(height: int, width: int, line: str = LINE) -> np.ndarray:
+    picture = grey(height, width)
+    Captions(STREET_CLASSES, STREET_PALETTE, height, width).draw(picture, line)
+    return picture
+
+
+def changed_rows(picture: np.ndarray) -> np.ndarray:
+    return np.flatnonzero((picture != 128).any(axis=(1, 2)))
+
+
+def test_the_layout_of_the_line() -> None:
+    assert LINE == "fast-scnn-street · openvino bf16 · 29.9 FPS · age 14 ms · 0 dropped"
+
+
+def colours_in(picture: np.ndarray) -> set[tuple[int, int, int]]:
+    """RGB colours of a BGR picture."""
+    words = np.unique(picture.astype(np.uint32) @ np.array([1, 256, 65536], dtype=np.uint32))
+    return {(int(word) >> 16, int(word) >> 8 & 255, int(word) & 255) for word in words}
+
+
+SIZES = [(320, 240), (480, 360), (768, 576), (1280, 720), (720, 1280), (3840, 2160)]
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_every_class_shows_its_colour_and_the_line_its_letters(width: int, height: int) -> None:
+    picture = drawn(height, width)
+    assert set(STREET_PALETTE) <= colours_in(picture[height // 2 :])
+    assert (picture[: height // 4] > 200).all(axis=2).sum() >= 60, "no letters"
+    assert not (picture[height * 3 // 10 : height * 7 // 10] != 128).any(), "the middle of the picture stays free"
+
+
+def test_text_grows_with_the_picture() -> None:
+    small, large = (len(changed_rows(drawn(height, height * 16 // 9)[: height // 2])) for height in (720, 1440))
+    assert 1.8 < large / small < 2.2
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 400), st.integers(1, 300))
+def test_any_size_is_drawn_without_error(width: int, height: int) -> None:
+    drawn(height, width)
+
+
+def test_a_tiny_picture_is_left_alone() -> None:
+    np.testing.assert_array_equal(drawn(24, 32), grey(24, 32))
+
+
+def test_other_words_leave_no_trace_of_the_words_before() -> None:
+    captions = Captions(STREET_CLASSES, STREET_PALETTE, 720, 1280)
+    captions.draw(grey(720, 1280), LINE)
+    again, other = grey(720, 1280), grey(720, 1280)
+    captions.draw(other, LINE.replace("29.9", "11.1"))
+    captions.draw(again, LINE)
+    np.testing.assert_array_equal(again, drawn(720, 1280))
+    assert (again != other).any()
+
+
+def test_the_panel_keeps_its_width_when_a_figure_gets_shorter() -> None:
+    captions = Captions(STREET_CLASSES, STREET_PALETTE, 720, 1280)
+    long, short = grey(720, 1280), grey(720, 1280)
+    captions.draw(long, hud("m", "openvino", "bf16", 129.9, 1414, 1000))
+    captions.draw(short, hud("m", "openvino", "bf16", 9.9, 4, 0))
+    for picture in (long, short):
+        picture[360:] = 128
+    assert (long != 128).any(axis=(0, 2)).sum() == (short != 128).any(axis=(0, 2)).sum()
+
+
+def test_more_classes_than_fit_are_counted() -> None:
+    names = tuple(f"class number {k}" for k in range(150))
+    palette = [(k, 255 - k, 200) for k in range(150)]
+    picture = grey(360, 480)
+    Captions(names, palette, 360, 480).draw(picture, LINE)
+    present = colours_in(picture[180:])
+    shown = [colour in present for colour in palette]
+    count = sum(shown)
+    assert 3 < count < 50
+    assert all(shown[:count]), "the first classes are named, the rest counted"
+
+
+def test_a_word_too_wide_is_left_out_and_the_others_stay() -> None:
+    picture = drawn(240, 320, "x" * 200 + " · 29.9 FPS")
+    assert 0 < len(changed_rows(picture[:120])) < 40
