@@ -89,7 +89,7 @@ def naive_loop(
             there, frame = capture.read()
             if not there:
                 return count, labels.astype(np.uint8)
-            labels = infer(naive_preprocess(frame, bundle), frame.shape[:2])
+            labels = infer(naive_preprocess(np.asarray(frame, np.uint8), bundle), frame.shape[:2])
             cv2.addWeighted(frame, 0.5, palette[labels], 0.5, 0)
             count += 1
 
@@ -100,7 +100,7 @@ def naive_onnxruntime(bundle: edgeseg.Bundle, threads: int) -> Loop:
     """The naive loop on ONNX Runtime with full-size logits and np.argmax."""
     session = full_size_session(bundle, 720, 1280, threads)
     name = session.get_inputs()[0].name
-    return naive_loop(bundle, lambda x, _: np.argmax(session.run(None, {name: x})[0], axis=1)[0])
+    return naive_loop(bundle, lambda x, _: np.argmax(np.asarray(session.run(None, {name: x})[0]), axis=1)[0])
 
 
 def torch_eager(bundle: edgeseg.Bundle) -> Loop:

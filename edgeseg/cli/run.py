@@ -93,7 +93,10 @@ class Run:
             interrupted = True
         except EdgesegError as error:
             failure = error
-        session.close()
+        try:
+            session.close()
+        except EdgesegError as error:
+            failure = failure or error
         session.report()
         write_json(self.json, session.figures())
         if failure is not None:

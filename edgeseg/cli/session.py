@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeseg.bench.accuracy import scores
+from edgeseg.core.errors import EdgesegError
 from edgeseg.core.masks import SemanticMask
 from edgeseg.core.result import Result
 from edgeseg.streaming.meter import Meter
@@ -56,11 +57,19 @@ class Session:
                     return
 
     def close(self) -> None:
-        """Ends the stream and finishes what the sinks wrote. May be called twice."""
+        """Ends the stream and finishes what every sink wrote, then raises the first error that one had. May be called twice."""
         self._results.close()
-        if not self._closed:
-            self._closed = True
-            self._places = [place for sink in self.sinks if (place := sink.close())]
+        if self._closed:
+            return
+        self._closed = True
+        failures: list[EdgesegError] = []
+        for sink in self.sinks:
+            try:
+                self._places += filter(None, [sink.close()])
+            except EdgesegError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def figures(self) -> dict[str, Any]:
         """Returns the JSON object of `edgeseg run --json`."""

@@ -30,7 +30,7 @@ class Train:
     batch: int = 8
     """Images a step."""
 
-    lr: float = 2e-3
+    lr: float = 0.05
     """Highest learning rate."""
 
     seed: int = 0
@@ -41,6 +41,9 @@ class Train:
 
     start: Path | None = None
     """A checkpoint whose weights to begin from."""
+
+    mixed: bool = False
+    """Compute in BF16 where PyTorch deems it safe."""
 
     device: str = "auto"
     """auto, cpu, cuda."""
@@ -66,6 +69,7 @@ class Train:
             lr=self.lr,
             seed=self.seed,
             start=self.start,
+            mixed=self.mixed,
             device=self.device,
             resume=self.resume,
         )

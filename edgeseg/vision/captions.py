@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,7 +45,8 @@ class Captions:
     def __init__(self, classes: Sequence[str], palette: ArrayLike, height: int, width: int) -> None:
         self._height, self._width = height, width
         size = max(10.0, 17 * min(height / 720, width / 1080))
-        self._font = ImageFont.load_default(size)
+        # Asked for with a size, the default font is the TrueType one that Pillow carries.
+        self._font = cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
         self._margin = max(2, round(size * 0.7))
         self._pad = max(3, round(size * 0.6))
         self._gap = max(5, round(size * 0.9))

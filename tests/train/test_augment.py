@@ -45,6 +45,17 @@ def test_the_same_generator_gives_the_same_view_and_another_another() -> None:
     assert not np.array_equal(first, other)
 
 
+def test_a_label_is_that_of_the_middle_of_its_pixels() -> None:
+    labels = np.tile(np.arange(96, dtype=np.uint8), (63, 1))
+    image = np.repeat(labels[:, :, None], 3, axis=2)
+    view = View(input_size=(96, 63), crop=(96, 63), label_stride=3, scale=(1, 1), aspect=1.0, colour=0)
+    for seed in range(8):
+        seen, judged = augment(image, labels, view, np.random.default_rng(seed))
+        row = seen[0, :, 0]
+        assert row.tolist() in (list(range(96)), list(range(95, -1, -1)))
+        np.testing.assert_array_equal(judged, np.tile(row[1::3], (21, 1)))
+
+
 def test_half_of_the_views_are_mirrored() -> None:
     image = np.zeros((64, 96, 3), np.uint8)
     image[:, :48] = 255
