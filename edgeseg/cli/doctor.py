@@ -37,15 +37,19 @@ class Doctor:
 
     def execute(self) -> int:
         """Prints the findings. Returns 1 where something that should work is broken, else 0."""
+        from rich.box import SIMPLE_HEAD
         from rich.table import Table
+        from rich.text import Text
 
         check_json_file(self.json)
         findings = [*_system(), *_packages(), *_video(), *_engines()]
         findings += _one_bundle(self.bundle) if self.bundle else _all_bundles()
-        table = Table("", "what", "here", "what to do", show_lines=False)
+        table = Table(box=SIMPLE_HEAD)
+        for column in ("", "what", "here", "what to do"):
+            table.add_column(column, no_wrap=column == "", overflow="fold")
+        marks = {"ok": Text("ok", "green"), "missing": Text("--", "yellow"), "broken": Text("!!", "red")}
         for finding in findings:
-            mark = {"ok": "[green]ok", "missing": "[yellow]--", "broken": "[red]!!"}[finding.state]
-            table.add_row(mark, finding.what, finding.said, finding.remedy)
+            table.add_row(marks[finding.state], finding.what, finding.said, finding.remedy)
         console_beside(self.json).print(table)
         write_json(self.json, [vars(finding) for finding in findings])
         return 1 if any(finding.state == "broken" for finding in findings) else 0

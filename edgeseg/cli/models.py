@@ -19,21 +19,25 @@ class Models:
 
     def execute(self) -> int:
         """Prints the table; a bundle that does not open is listed with what is wrong. Returns the exit status."""
+        from rich.box import SIMPLE_HEAD
         from rich.table import Table
+        from rich.text import Text
 
         from edgeseg.core.bundle import Bundle
         from edgeseg.core.catalog import catalog
         from edgeseg.core.errors import BundleError
 
         check_json_file(self.json)
-        table = Table("model", "task", "network", "input", "precisions", "MB", "mIoU", "trained on")
+        table = Table(box=SIMPLE_HEAD)
+        for column in ("model", "task", "input", "graphs", "MB", "mIoU %"):
+            table.add_column(column, no_wrap=column == "model", overflow="fold")
         rows: list[dict[str, Any]] = []
         for name, path in sorted(catalog().items()):
             try:
                 bundle = Bundle.open(path)
             except BundleError as error:
                 rows.append({"name": name, "path": str(path), "error": str(error)})
-                table.add_row(name, f"[red]{error}")
+                table.add_row(name, Text(str(error), "red"))
                 continue
             row = _row(bundle)
             rows.append(row)
@@ -41,11 +45,8 @@ class Models:
                 f"{m['data']} {m['split']} {100 * m['miou']:.1f}" for m in row["metrics"] if "miou" in m
             )
             size = f"{row['input'][0]}x{row['input'][1]}"
-            data = ", ".join(str(entry) for entry in bundle.training.get("data", []))
             megabytes = f"{row['bytes'] / 1e6:.1f}"
-            table.add_row(
-                name, row["task"], row["architecture"], size, ", ".join(row["precisions"]), megabytes, figures, data
-            )
+            table.add_row(name, row["task"], size, ", ".join(row["precisions"]), megabytes, figures)
         console = console_beside(self.json)
         console.print(table if rows else "no models here: `edgeseg export CHECKPOINT --out engines/NAME` writes one")
         write_json(self.json, rows)

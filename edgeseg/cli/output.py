@@ -14,8 +14,11 @@ from edgeseg.core.errors import UsageError
 
 
 def console_beside(json_file: str | None) -> Console:
-    """Returns the console for people: standard output, or standard error where the JSON takes standard output."""
-    return Console(stderr=json_file == "-", highlight=False)
+    """Returns the console for people: standard output, or standard error where the JSON takes standard output.
+
+    It takes every text as it is: "pip install 'edgeseg[cpu]'" is no markup.
+    """
+    return Console(stderr=json_file == "-", highlight=False, markup=False)
 
 
 def check_json_file(json_file: str | None) -> None:
