@@ -44,6 +44,13 @@ def test_doctor_names_the_engines_and_finds_nothing_broken(capsys: pytest.Captur
     assert all(finding["remedy"] for finding in findings.values() if finding["state"] == "missing")
 
 
+def test_doctor_prints_install_lines_whole(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("edgeseg.runtime.choose.find_spec", lambda _: None)
+    assert main(["doctor"]) == 0
+    assert "pip install 'edgeseg[cpu]'" in capsys.readouterr().out
+
+
 def test_doctor_checks_a_bundle_on_every_engine(bundle_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", str(bundle_folder), "--json", "-"]) == 0
     findings = {finding["what"]: finding for finding in json.loads(capsys.readouterr().out)}
