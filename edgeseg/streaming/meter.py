@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from typing import Any
 
@@ -22,7 +21,7 @@ class Meter:
     """Takes every result as it is delivered; answers with figures at any time."""
 
     def __init__(self) -> None:
-        self._started_ns = self._ended_ns = time.monotonic_ns()
+        self._started_ns = self._ended_ns = 0
         self._latency_ms: deque[float] = deque(maxlen=KEPT)
         self._stages_ms: dict[str, deque[float]] = {}
         self._recent: deque[int] = deque()
@@ -30,6 +29,8 @@ class Meter:
     def add(self, result: Result) -> None:
         """Counts one delivered result."""
         delivered = result.timing.delivered_ns
+        if not self._latency_ms:
+            self._started_ns = result.frame.captured_ns
         self._ended_ns = delivered
         self._latency_ms.append(result.latency_ms)
         self.add_stages(result.timing.stage_ms)
@@ -56,7 +57,7 @@ class Meter:
 
     @property
     def seconds(self) -> float:
-        """From the start to the last delivery."""
+        """From the capture of the first delivered frame to the last delivery."""
         return (self._ended_ns - self._started_ns) / 1e9
 
     def figures(self, counts: Counts) -> dict[str, Any]:
