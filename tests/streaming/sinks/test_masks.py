@@ -85,8 +85,7 @@ def test_a_full_disk_leaves_whole_label_maps_only(make_result, tmp_path: Path, f
     sink = MasksSink(tmp_path, PALETTE)
     sink.write(make_result(0))
     noise = np.random.default_rng(0).integers(0, 3, (300, 300), dtype=np.uint8)
-    full_disk(2000)
-    with pytest.raises(SinkError, match="masks of frame 1 not written") as raised:
+    with full_disk(2000), pytest.raises(SinkError, match="masks of frame 1 not written") as raised:
         sink.write(with_labels(make_result(1), noise))
     assert "\n" not in str(raised.value)
     sink.close()
@@ -98,10 +97,10 @@ def test_a_full_disk_leaves_whole_lines_only(make_result, tmp_path: Path, full_d
     sink.write(make_result(0, instances=True))
     lines = tmp_path / "instances.jsonl"
     whole = lines.read_bytes()
-    full_disk(len(whole) + 40)
-    with pytest.raises(SinkError, match="masks of frame 1 not written"):
-        sink.write(make_result(1, instances=True))
-    sink.close()
+    with full_disk(len(whole) + 40):
+        with pytest.raises(SinkError, match="masks of frame 1 not written"):
+            sink.write(make_result(1, instances=True))
+        sink.close()
     assert lines.read_bytes() == whole
 
 

@@ -67,8 +67,7 @@ def test_a_still_is_there_whole_or_not_at_all(make_result, painter: Painter, tmp
     assert StillSink(tmp_path / "none.png", painter).close() == ""
     sink = StillSink(tmp_path / "still.png", painter)
     sink.write(make_result(0, 640, 480))
-    full_disk(1000)
-    with pytest.raises(SinkError, match=r"still.png can't be written \(File too large\)"):
+    with full_disk(1000), pytest.raises(SinkError, match=r"still.png can't be written \(File too large\)"):
         sink.close()
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UsageError, match=r"ends in .png or .jpg or .jpeg"):
