@@ -54,4 +54,4 @@ def test_another_missing_module_is_not_explained_away() -> None:
 
 def test_no_public_name_is_shadowed_by_a_module_once_both_were_used() -> None:
     code = "import edgeseg; edgeseg.stream, edgeseg.load\nassert callable(edgeseg.stream) and callable(edgeseg.load)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0

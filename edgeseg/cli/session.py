@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -44,6 +45,7 @@ class Session:
     def play(self, max_frames: int | None) -> None:
         """Delivers every result to every sink until the source ends, `max_frames` are delivered, or a window is closed."""
         delivered = 0
+        self._warm_up()
         with Live(console=self._console, transient=True, get_renderable=self._live_line, refresh_per_second=5):
             for result in self._results:
                 delivered += 1
@@ -101,6 +103,13 @@ class Session:
         for name, said in _rows(figures).items():
             table.add_row(name, said)
         self._console.print(table)
+
+    def _warm_up(self) -> None:
+        """Compiles what the first frame would wait for (once a machine, then read from a cache), before there is one."""
+        if self.sinks:
+            self.painter.warm_up()
+        nothing = np.zeros((2, 2), np.uint8)
+        ConfusionMatrix(self._truth.classes).add(nothing, nothing)
 
     def _judge(self, result: Result) -> None:
         if result.frame.truth is not None and isinstance(result.masks, SemanticMask):

@@ -28,6 +28,10 @@ class Painter:
         self._painted: Result | None = None
         self._picture: NDArray[np.uint8] | None = None
 
+    def warm_up(self) -> None:
+        """Compiles the painting, which takes seconds the first time on a machine, before a frame waits for it."""
+        paint(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8), self._palette)
+
     def paint(self, result: Result) -> NDArray[np.uint8]:
         """Returns the painted picture, uint8 [H, W, 3] BGR, of the frame's size; the same array for the same result.
 
