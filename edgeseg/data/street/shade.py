@@ -16,6 +16,7 @@ _BRIGHTEST = 4.0 * TONE_STEPS - 1.0
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def shade(
+    above,
     ids,
     store,
     meta,
@@ -36,7 +37,7 @@ def shade(
     instances,
     seen,
 ):
-    """Fills image uint8 [H, W, 3] BGR, labels uint8 [H, W], instances uint16 [H, W].
+    """Fills image uint8 [H, W, 3] BGR, labels uint8 [H, W], instances uint16 [H, W]: a band that begins `above` rows below the top.
 
     ground float64 [4, 3]: rows take (x, y, 1) w to the shadow map's column, row and height; the last row holds their offsets.
     haze float64 [5]: linear BGR, its depth in metres, how much of the ambient light a shadow takes. glow float64 [3]: BGR of
@@ -48,10 +49,10 @@ def shade(
     haze0, haze1, haze2 = haze[0], haze[1], haze[2]
     moved = np.uint64(shift[0])
     for y in range(height):
-        yc = y + 0.5
+        yc = above + y + 0.5
         row = np.uint64(y)
         names = ids[y]
-        noise = grain[(y + shift[1]) & 127]
+        noise = grain[(above + y + shift[1]) & 127]
         lens = lens_y[y] * TONE_STEPS
         x = 0
         while x < width:
