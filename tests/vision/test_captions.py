@@ -55,8 +55,8 @@ def test_text_grows_with_the_picture() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 400), st.integers(1, 300))
-def test_any_size_is_drawn_without_error(width: int, height: int) -> None:
-    drawn(height, width)
+def test_any_size_can_be_drawn_on(width: int, height: int) -> None:
+    assert drawn(height, width).shape == (height, width, 3)
 
 
 def test_a_tiny_picture_is_left_alone() -> None:

@@ -106,6 +106,10 @@ class Viewer:
             time.sleep(0.02)
         raise AssertionError(f"the stream did not come back within {RETURN_SECONDS} s: {self.source.status}")
 
+    @property
+    def ended(self) -> bool:
+        return not self._thread.is_alive()
+
     def close(self) -> None:
         self.flows.set()
         self.source.close()
@@ -184,3 +188,4 @@ def test_what_piled_up_before_a_slow_reader_is_marked_stale(viewer: Viewer) -> N
 def test_closing_while_the_server_is_frozen(camera: Camera, viewer: Viewer) -> None:
     camera.send(signal.SIGSTOP)
     viewer.close()
+    assert viewer.ended
