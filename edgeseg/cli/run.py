@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from edgeseg.cli.output import check_json_file, console_beside, write_json
-from edgeseg.core.errors import EdgesegError, UsageError
+from edgeseg.core.errors import BundleError, EdgesegError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgeseg.core.bundle import Bundle
     from edgeseg.streaming.sink import Sink
     from edgeseg.streaming.source import Source
+    from edgeseg.vision.background import Background
 
 INTERRUPTED = 130
 DEMO = "street://?seed=1&frames=600"
@@ -47,6 +48,13 @@ class Run:
     output: Annotated[Path | None, tyro.conf.arg(metavar="FILE.mp4")] = None
     """Record the painted pictures: FILE.mp4."""
 
+    background: Annotated[str | None, tyro.conf.arg(metavar="blur|COLOUR|FILE")] = None
+    """Blur what is behind, or put a colour ('#00ff00') or a picture there, instead of colouring the classes. All classes but
+    "background" stay in front, or those that --keep names."""
+
+    keep: Annotated[str | None, tyro.conf.arg(metavar="NAME[,NAME]")] = None
+    """The classes that stay in front of the --background."""
+
     masks: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Write every label map as a palette PNG (instances as COCO run-length JSON lines) into this folder."""
 
@@ -70,13 +78,14 @@ class Run:
             raise UsageError(f"--max-frames {self.max_frames}: give 1 or more")
         console = console_beside(self.json)
         bundle = open_bundle(self.model)
+        background = self._open_background(bundle)
         with contextlib.ExitStack() as stack:
             source = open_source(self.source if self.source is not None else _default_source(console))
             stack.callback(source.close)
             threads = max(1, usable_cores() - 1) if source.live else usable_cores()
             segmenter = load(bundle.path, engine=self.engine, precision=self.precision, threads=threads)
             stack.enter_context(segmenter)
-            session = Session(Stream(source, segmenter), console)
+            session = Session(Stream(source, segmenter), console, background)
             stack.callback(session.close)
             self._open_sinks(session, source, bundle, console)
             info = segmenter.engine
@@ -125,6 +134,24 @@ class Run:
             sinks.append(MasksSink(self.masks, bundle.palette))
         session.sinks = sinks
 
+    def _open_background(self, bundle: Bundle) -> Background | None:
+        if self.background is None:
+            if self.keep is not None:
+                raise UsageError("--keep names what stays in front: give --background too")
+            return None
+        from edgeseg.vision.background import BEHIND, Background, in_front
+
+        keep = None if self.keep is None else tuple(name.strip() for name in self.keep.split(","))
+        if keep is None and BEHIND not in bundle.classes:
+            able = _models_with(BEHIND)
+            other = f", or take --model {' or '.join(able)}" if able else ""
+            raise UsageError(
+                f"{bundle.name} has no class {BEHIND!r}: name what stays in front with --keep "
+                f"({', '.join(bundle.classes)}){other}"
+            )
+        in_front(bundle.classes, keep)
+        return Background(self.background, keep, steady=True)
+
     def _window_sink(self, session: Session, console: Console) -> Any:
         from edgeseg.streaming.sinks.window import WindowSink, window_reason
 
@@ -135,6 +162,19 @@ class Run:
             console.print(f"no window: {reason}", style="dim")
             return None
         return WindowSink("edgeseg", session.painter)
+
+
+def _models_with(name: str) -> list[str]:
+    """The models in reach that have a class of this name."""
+    from edgeseg.core.bundle import Bundle
+    from edgeseg.core.catalog import catalog
+
+    able = []
+    for model, path in sorted(catalog().items()):
+        with contextlib.suppress(BundleError):
+            if name in Bundle.open(path).classes:
+                able.append(model)
+    return able
 
 
 def _default_source(console: Console) -> str:

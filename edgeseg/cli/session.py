@@ -20,6 +20,7 @@ from edgeseg.streaming.meter import Meter
 from edgeseg.streaming.pipeline import Stream
 from edgeseg.streaming.sink import Sink
 from edgeseg.streaming.sinks.picture import Painter
+from edgeseg.vision.background import Background
 from edgeseg.vision.captions import hud
 from edgeseg.vision.metrics import ConfusionMatrix
 
@@ -27,12 +28,15 @@ REFRESH_SECONDS = 0.2
 
 
 class Session:
-    """Plays a stream. sinks: where its results go; set before `play`. painter: what the sinks that show pictures share."""
+    """Plays a stream. sinks: where its results go; set before `play`. painter: what the sinks that show pictures share.
 
-    def __init__(self, results: Stream, console: Console) -> None:
+    background: what the painter puts behind, instead of colouring the classes.
+    """
+
+    def __init__(self, results: Stream, console: Console, background: Background | None = None) -> None:
         self.sinks: list[Sink] = []
         bundle = results.segmenter.bundle
-        self.painter = Painter(bundle.classes, bundle.palette, self._headline)
+        self.painter = Painter(bundle.classes, bundle.palette, self._headline, background)
         self._results = results
         self._console = console
         self._meter = Meter()

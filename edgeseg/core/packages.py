@@ -14,8 +14,11 @@ EXTRA_OF = {
     "onnxruntime": "cpu",
     "openvino": "cpu",
     "PIL": "cpu",
+    "pycocotools": "cpu",
+    "matplotlib": "train",
     "onnx": "train",
     "safetensors": "train",
+    "tensorboardX": "train",
     "torch": "train",
 }
 """Import name of an optional package -> the extra of edgeseg that installs it."""

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from edgeseg.models.layers import SegmentationNetwork
 
 MODELS: dict[str, str] = {
+    "bisenetv2": "edgeseg.models.bisenet_v2:BiSeNetV2",
+    "bisenet-mobilenetv2": "edgeseg.models.bisenet:BiSeNetMobileNetV2",
     "fast-scnn": "edgeseg.models.fast_scnn:FastSCNN",
 }
 """Name of a network -> module:class, imported only when it is built."""

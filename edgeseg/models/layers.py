@@ -10,7 +10,8 @@ from torch.nn import functional as F
 class SegmentationNetwork(nn.Module):
     """What training and export rely on in a semantic network.
 
-    stride: input pixels a logit. feature_channels: channels of each of `features`, where training may add heads.
+    stride: input pixels a logit. feature_channels: channels of each of `features`, on which training may put a head;
+    0 where the paper has none.
     `forward` takes a normalised RGB image, float [N, 3, H, W] with H and W multiples of 32, and returns
     raw logits, float [N, classes, H / stride, W / stride].
     """

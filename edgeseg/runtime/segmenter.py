@@ -78,6 +78,10 @@ class SemanticSegmenter:
         """See `Segmenter`. Raises UsageError for anything but a uint8 [H, W, 3] array."""
         return self._decode(self._infer(self._fit(image)))
 
+    def logits(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Returns what the network says of an image before the tail: float32 [classes, rows, columns] at its own stride."""
+        return self._infer(self._fit(image)).array
+
     def close(self) -> None:
         """Closes the engine."""
         self._engine.close()

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.data.classes import IGNORE_ID
+from edgeseg.train.recipe import View
 
 PADDING_BGR = (104, 116, 124)
 """Beyond the image's edge: ImageNet's mean, which the network's normalisation makes zero."""
-
-
-@dataclass(frozen=True)
-class View:
-    """How an image is looked at in training.
-
-    input_size: (width, height) that the deployed network stretches every image to; scale 1 means this size.
-    crop: (width, height) that the training step sees. label_stride: image pixels a label of the loss.
-    scale: range of the random zoom. aspect: the largest random stretch of one side against the other.
-    colour: strength of the random change of brightness, contrast, saturation and tint, 0 = none.
-    """
-
-    input_size: tuple[int, int] = (576, 384)
-    crop: tuple[int, int] = (576, 384)
-    label_stride: int = 2
-    scale: tuple[float, float] = (0.5, 2.0)
-    aspect: float = 1.15
-    colour: float = 0.25
 
 
 def augment(
     image: NDArray[np.uint8], labels: NDArray[np.uint8], view: View, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Returns a random view: image uint8 [h, w, 3] BGR, and labels uint8 [h / label_stride, w / label_stride]."""
-    matrix = _placement(image.shape[1], image.shape[0], view, rng)
+    matrix = _placement(labels, view, rng)
     stride = view.label_stride
     width, height = view.crop
     seen = cv2.warpAffine(
@@ -53,11 +34,14 @@ def augment(
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=(IGNORE_ID,),
     )
+    if view.blur and rng.random() < view.blur:
+        seen = cv2.GaussianBlur(seen, (0, 0), rng.uniform(0.3, 1.5))
     return _recoloured(np.asarray(seen, np.uint8), view.colour, rng), np.asarray(judged, np.uint8)
 
 
-def _placement(width: int, height: int, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
+def _placement(labels: NDArray[np.uint8], view: View, rng: np.random.Generator) -> NDArray[np.float64]:
     """Returns the 2x3 matrix from image to crop pixels (pixel centres at whole numbers)."""
+    height, width = labels.shape
     low, high = np.log(view.scale)
     zoom = float(np.exp(rng.uniform(low, high)))
     stretch = float(np.exp(rng.uniform(-1, 1) * np.log(view.aspect) / 2))
@@ -65,11 +49,26 @@ def _placement(width: int, height: int, view: View, rng: np.random.Generator) ->
     spare = np.array(view.crop) - scales * (width, height)
     # An image larger than the crop is cut anywhere; a smaller one lies anywhere inside it.
     offset = spare * rng.uniform(0, 1, 2)
+    if view.balance and rng.random() < view.balance:
+        wanted = rng.uniform(0, 1, 2) * view.crop - scales * _pixel_of_some_class(labels, rng)
+        offset = np.clip(wanted, np.minimum(spare, 0), np.maximum(spare, 0))
     shift = offset + (scales - 1) / 2
     matrix = np.array([[scales[0], 0, shift[0]], [0, scales[1], shift[1]]])
     if rng.random() < 0.5:
         matrix[0] = [-matrix[0, 0], 0, view.crop[0] - 1 - matrix[0, 2]]
     return matrix
+
+
+def _pixel_of_some_class(labels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Returns (x, y) of a pixel of a class drawn from those that the image has; its middle where it has none."""
+    # Every fourth pixel finds all but specks.
+    thinned = labels[::4, ::4]
+    present = np.flatnonzero(np.bincount(thinned.ravel(), minlength=IGNORE_ID + 1)[:IGNORE_ID])
+    if not len(present):
+        return np.array([labels.shape[1] / 2, labels.shape[0] / 2])
+    rows, columns = np.nonzero(thinned == rng.choice(present))
+    chosen = rng.integers(len(rows))
+    return np.array([4.0 * columns[chosen], 4.0 * rows[chosen]])
 
 
 def _recoloured(image: NDArray[np.uint8], strength: float, rng: np.random.Generator) -> NDArray[np.uint8]:

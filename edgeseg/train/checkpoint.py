@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from edgeseg.core.errors import EdgesegError
 
 WEIGHTS = "model.safetensors"
+BEST = "best.safetensors"
 STATE = "state.safetensors"
 _KEY = "edgeseg"
 
@@ -66,16 +67,31 @@ def load_weights(path: Path, network: nn.Module) -> None:
     _fill(network, _read(path)[0], path)
 
 
-def save_state(folder: Path, parts: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, epoch: int) -> None:
-    """Writes all that a run goes on from: the modules by name, the optimiser's tensors, the epochs done."""
+def load_what_fits(path: Path, network: nn.Module) -> None:
+    """Fills what has the same name and shape: a classifier of other classes begins anew.
+
+    Raises EdgesegError where less than half of the network's tensors fit: that is another network.
+    """
+    tensors = _read(path)[0]
+    own = network.state_dict()
+    fitting = {name: value for name, value in tensors.items() if name in own and own[name].shape == value.shape}
+    if 2 * len(fitting) < len(own):
+        raise EdgesegError(f"{path}: holds another network than the one to train; give a checkpoint of the same MODEL")
+    network.load_state_dict({**own, **fitting})
+
+
+def save_state(
+    folder: Path, parts: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, epoch: int, best: float
+) -> None:
+    """Writes all that a run goes on from: the modules by name, the optimiser's tensors, epochs done, the best mIoU."""
     tensors = {f"{part}/{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
     for index, slots in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{index}/{slot}": value for slot, value in slots.items()}
-    _write(folder / STATE, tensors, {"epoch": str(epoch)})
+    _write(folder / STATE, tensors, {"epoch": str(epoch), "best": repr(best)})
 
 
-def load_state(folder: Path, parts: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer) -> int:
-    """Restores what `save_state` wrote and returns the epochs done. Raises EdgesegError."""
+def load_state(folder: Path, parts: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer) -> tuple[int, float]:
+    """Restores what `save_state` wrote and returns the epochs done and the best mIoU. Raises EdgesegError."""
     path = folder / STATE
     tensors, metadata = _read(path)
     for part, module in parts.items():
@@ -86,7 +102,7 @@ def load_state(folder: Path, parts: Mapping[str, nn.Module], optimiser: torch.op
             _, index, slot = name.split("/")
             state.setdefault(int(index), {})[slot] = value
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    return int(metadata["epoch"])
+    return int(metadata["epoch"]), float(metadata["best"])
 
 
 def _fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
@@ -98,7 +114,13 @@ def _fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
 
 def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     draft = path.with_suffix(".part")
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, draft, metadata)
+    try:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, draft, metadata)
+    except (OSError, SafetensorError) as error:
+        draft.unlink(missing_ok=True)
+        raise EdgesegError(
+            f"{path}: could not be written ({error}); the one before is whole: make room and --resume"
+        ) from error
     draft.replace(path)
 
 

@@ -56,7 +56,7 @@ def export(
     title = name or out.resolve().name
     graph = to_onnx(deployed, about, title)
     image = golden_image(about.input_size)
-    logits = checked_logits(graph, deployed, image)
+    logits = checked_logits(graph, network, image)
     manifest = {
         "name": title,
         "task": "semantic",
@@ -83,9 +83,10 @@ class Deployed(nn.Module):
         super().__init__()
         self.normalise = Normalise()
         self.network = copy.deepcopy(network)
-        first = next(module for module in self.network.modules() if isinstance(module, nn.Conv2d))
-        # The swap of colours costs nothing where the first convolution reads its channels in the camera's order.
-        first.weight = nn.Parameter(first.weight.detach().flip(1))
+        # The swap of colours costs nothing where the convolutions that see the image read it in the camera's order.
+        for module in self.network.modules():
+            if isinstance(module, nn.Conv2d) and module.in_channels == 3:
+                module.weight = nn.Parameter(module.weight.detach().flip(1))
 
     def forward(self, image: Tensor) -> Tensor:
         return self.network(self.normalise.in_bgr(image))
@@ -122,11 +123,11 @@ def golden_image(size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 @torch.inference_mode()
-def checked_logits(graph: bytes, deployed: Deployed, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+def checked_logits(graph: bytes, network: SegmentationNetwork, image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Returns what the graph answers to `image`, float32. Raises EdgesegError where PyTorch's answer is another."""
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     logits = np.asarray(session.run(["logits"], {"image": image[None]})[0], np.float32)
-    expected = deployed(torch.from_numpy(image)[None]).numpy()
+    expected = network.eval()(Normalise()(torch.from_numpy(image)[None])).numpy()
     error = float(np.abs(logits - expected).max() / max(np.abs(expected).max(), 1e-6))
     if not error <= LARGEST_ERROR:
         raise EdgesegError(

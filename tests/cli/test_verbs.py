@@ -68,22 +68,9 @@ def test_doctor_calls_a_broken_bundle_broken(bundle_folder: Path, capsys: pytest
     assert findings["model mine"]["state"] == "broken"
 
 
-def test_eval_judges_the_shipped_model_on_the_street(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["eval", "fast-scnn-street", "--data", "street:frames=2,seed=1", "--json", "-"]) == 0
-    figures = json.loads(capsys.readouterr().out)
-    assert figures["images"] == 2
-    assert 0.3 < figures["miou"] <= figures["pixel_accuracy"] <= 1
-    assert figures["miou"] < figures["dice"]
-    assert set(figures["per_class"]) >= {"road", "sky", "pedestrian"}
-
-
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["eval", "fast-scnn-street", "--data", "camvid:nowhere"], 1, "nowhere"),
-        (["eval", "fast-scnn-street", "--data", "kitty:x"], 2, "kitty"),
-        (["eval", "fast-scnn-street", "--data", "street:frames=many"], 2, "street:frames=many"),
-        (["eval", "fast-scn", "--data", "street:frames=1"], 2, "did you mean fast-scnn-street?"),
         (["doctor", "nowhere"], 2, "no model 'nowhere'"),
         (["models", "--json", "missing/m.json"], 2, "missing does not exist"),
         (["export", "nowhere.safetensors", "--out", "engines/mine"], 1, "nowhere.safetensors"),

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeseg.core.errors import EdgesegError, UsageError
+from edgeseg.core.errors import EdgesegError
 from edgeseg.data.camvid import CamVid
 from edgeseg.data.samples import open_samples
 
@@ -49,40 +49,15 @@ def test_an_image_without_labels_is_found_at_opening(root: Path) -> None:
         CamVid(root, "train")
 
 
-@pytest.mark.parametrize(
-    ("labels", "said"),
-    [
-        (np.zeros((5, 8), np.uint8), r"a\.png: labels of shape \(5, 8\)"),
-        (np.zeros((6, 8, 3), np.uint8), r"a\.png: labels of shape \(6, 8, 3\)"),
-        (np.full((6, 8), 12, np.uint8), r"a\.png: class id 12"),
-        (np.full((6, 8), 3, np.uint16), r"a\.png: not an 8-bit image"),
-    ],
-)
-def test_unsound_labels_name_their_file(root: Path, labels: np.ndarray, said: str) -> None:
-    cv2.imwrite(str(root / "trainannot" / "a.png"), labels)
-    with pytest.raises(EdgesegError, match=said):
-        CamVid(root, "train")[0]
+def test_unsound_labels_name_their_file(root: Path) -> None:
+    cv2.imwrite(str(root / "trainannot" / "a.png"), np.full((6, 8), 12, np.uint8))
+    cv2.imwrite(str(root / "trainannot" / "b.png"), np.zeros((5, 8), np.uint8))
+    samples = CamVid(root, "train")
+    with pytest.raises(EdgesegError, match=r"a\.png: class id 12 at x=0, y=0; .* 0 to 11$"):
+        samples[0]
+    with pytest.raises(EdgesegError, match=r"b\.png: labels of 8x5 for an image of 8x6"):
+        samples[1]
 
 
-def test_an_image_that_is_none_names_itself(root: Path) -> None:
-    (root / "train" / "a.png").write_text("not a picture")
-    with pytest.raises(EdgesegError, match=r"a\.png: not an 8-bit image"):
-        CamVid(root, "train")[0]
-
-
-def test_an_address_opens_the_data_set_that_it_names(root: Path) -> None:
+def test_its_address_opens_it(root: Path) -> None:
     assert len(open_samples(f"camvid:{root}", "train")) == 2
-    samples = open_samples("street:frames=2,seed=5", "train")
-    name, image, labels = samples[1]
-    assert name.startswith("street-5-")
-    assert image.shape == (720, 1280, 3)
-    assert labels.shape == (720, 1280)
-    assert labels.max() < len(samples.classes)
-
-
-@pytest.mark.parametrize(
-    "address", ["camvid", "camvit:x", "street:frames=two", "street:seed=1", "street:frames=2,sed=1"]
-)
-def test_an_address_that_names_nothing_is_wrong_usage(address: str) -> None:
-    with pytest.raises(UsageError, match=address):
-        open_samples(address, "train")

@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 from edgeseg.core.errors import UsageError
 from edgeseg.models import build_model
 from edgeseg.models.fast_scnn import FastSCNN
 from edgeseg.models.layers import PyramidPooling, upsample
-
-
-def _macs(network: nn.Module, height: int, width: int) -> int:
-    total = 0
-
-    def count(layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal total
-        assert isinstance(layer, nn.Conv2d)
-        total += output.numel() * layer.weight[0].numel()
-
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d):
-            layer.register_forward_hook(count)
-    with torch.inference_mode():
-        network.eval()(torch.zeros(1, 3, height, width))
-    return total
+from tests.models import counting
 
 
 def test_it_has_the_papers_1_11_million_weights() -> None:
     network = FastSCNN(19)
-    convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
-    assert sum(layer.weight.numel() for layer in convolutions) == 1_114_096
-    norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
-    assert sum(p.numel() for layer in norms for p in layer.parameters()) == 23_680
+    assert counting.weights(network) == 1_114_096
+    assert counting.norm_weights(network) == 23_680
 
 
 def test_the_stages_have_the_papers_shapes() -> None:
@@ -43,7 +25,7 @@ def test_the_stages_have_the_papers_shapes() -> None:
 
 
 def test_multiply_accumulates_are_the_ones_that_the_docstring_names() -> None:
-    assert _macs(FastSCNN(11), 384, 576) == 704_302_592
+    assert counting.macs(FastSCNN(11), 384, 576) == 704_302_592
     assert FastSCNN.__doc__ is not None
     assert "0.70 G" in FastSCNN.__doc__
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from edgeseg.data.classes import IGNORE_ID
-from edgeseg.train.augment import View, augment
+from edgeseg.train.augment import augment
+from edgeseg.train.recipe import View
 
 
 def _scene() -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,12 +20,12 @@ from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.data.classes import STREET_CLASSES
 from edgeseg.data.street import Street
 from edgeseg.models import build_model
-from edgeseg.train import loop
-from edgeseg.train.augment import View
+from edgeseg.train import diary, loop
 from edgeseg.train.checkpoint import load_weights, read_about
 from edgeseg.train.export import export
-from edgeseg.train.loop import Recipe, train
+from edgeseg.train.loop import train
 from edgeseg.train.normalise import Normalise
+from edgeseg.train.recipe import Recipe, View
 
 SIZE = (192, 192)
 
@@ -92,14 +93,14 @@ def test_a_resumed_run_ends_in_the_weights_of_an_uninterrupted_one(
     data: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = _recipe(data, tmp_path / "run", val=f"camvid:{data}")
-    log = loop._log
+    write = diary.write
 
     def power_cut(*values: object) -> None:
-        log(*values)  # type: ignore[arg-type]
+        write(*values)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(loop, "_log", power_cut)
+        patch.setattr(diary, "write", power_cut)
         train(recipe)
     resumed = _weights(train(dataclasses.replace(recipe, resume=True)))
     for name, expected in _weights(trained).items():
@@ -111,7 +112,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(
 ) -> None:
     recipe = _recipe(data, tmp_path / "run", epochs=1)
     before = train(recipe).read_bytes()
-    monkeypatch.setattr(loop, "pixel_loss", lambda logits, *_: logits.sum() * torch.nan)
+    monkeypatch.setattr(loop, "segmentation_loss", lambda logits, *_: logits.sum() * torch.nan)
     with pytest.raises(EdgesegError, match=r"the loss is nan in epoch 2, step 1.*checkpoint of epoch 1 is kept"):
         train(dataclasses.replace(recipe, epochs=2, resume=True))
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == before
@@ -120,13 +121,13 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(
 def test_a_step_with_an_infinite_gradient_leaves_the_weights_sound(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sound = loop.pixel_loss
+    sound = loop.segmentation_loss
 
-    def overflowing(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    def overflowing(logits: torch.Tensor, *others: Any) -> torch.Tensor:
         logits.register_hook(lambda gradient: gradient * torch.inf)
-        return sound(logits, labels, weights)
+        return sound(logits, *others)
 
-    monkeypatch.setattr(loop, "pixel_loss", overflowing)
+    monkeypatch.setattr(loop, "segmentation_loss", overflowing)
     weights = _weights(train(_recipe(data, tmp_path / "run", epochs=1)))
     assert all(torch.isfinite(value).all() for value in weights.values())
     assert "3 of 3 steps left out" in capsys.readouterr().out

@@ -9,18 +9,26 @@ from numpy.typing import ArrayLike, NDArray
 
 from edgeseg.core.masks import SemanticMask
 from edgeseg.core.result import Result
+from edgeseg.vision.background import Background
 from edgeseg.vision.captions import Captions
-from edgeseg.vision.overlay import paint, paint_instances
+from edgeseg.vision.overlay import compose, paint, paint_instances
 
 
 class Painter:
-    """Paints masks, the line of figures and the legend over a frame.
+    """Paints masks, the line of figures and the legend over a frame; with a background, that instead of masks and legend.
 
     classes: names by id. palette: [K, 3], RGB by id. headline: gives the line of figures for a result.
     """
 
-    def __init__(self, classes: Sequence[str], palette: ArrayLike, headline: Callable[[Result], str]) -> None:
-        self._classes = tuple(classes)
+    def __init__(
+        self,
+        classes: Sequence[str],
+        palette: ArrayLike,
+        headline: Callable[[Result], str],
+        background: Background | None = None,
+    ) -> None:
+        self._classes = () if background else tuple(classes)
+        self._background = background
         self._palette = palette
         self._headline = headline
         self._captions: Captions | None = None
@@ -30,7 +38,10 @@ class Painter:
 
     def warm_up(self) -> None:
         """Compiles the painting, which takes seconds the first time on a machine, before a frame waits for it."""
-        paint(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8), self._palette)
+        blank = np.zeros((2, 2, 3), np.uint8)
+        if self._background is None:
+            paint(blank, np.zeros((2, 2), np.uint8), self._palette)
+        compose(blank, blank, blank, 0, 0)
 
     def paint(self, result: Result) -> NDArray[np.uint8]:
         """Returns the painted picture, uint8 [H, W, 3] BGR, of the frame's size; the same array for the same result.
@@ -44,7 +55,9 @@ class Painter:
 
     def _paint(self, result: Result) -> NDArray[np.uint8]:
         image = result.frame.image
-        if isinstance(result.masks, SemanticMask):
+        if self._background is not None:
+            picture = self._background(image, result.masks)
+        elif isinstance(result.masks, SemanticMask):
             picture = paint(image, result.masks.labels, self._palette)
         else:
             picture = paint_instances(image, result.masks, self._palette)

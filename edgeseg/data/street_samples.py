@@ -1,0 +1,48 @@
+"""Labelled frames of the rendered street."""
+
+from __future__ import annotations
+
+from edgeseg.core.errors import UsageError
+from edgeseg.data.classes import STREET_CLASSES, STREET_PALETTE
+from edgeseg.data.protocol import Sample
+from edgeseg.data.street import Street
+
+
+class StreetSamples:
+    """Frames of the rendered street: from several seeds, far apart in each, in three usual frame sizes.
+
+    frames: how many. seed: the first of the seeds; after every `FRAMES_A_SEED` frames comes the next.
+    Raises UsageError for less than one frame.
+    """
+
+    FRAMES_A_SEED = 18
+    SPACING = 331
+    SIZES = ((1280, 720), (960, 540), (640, 360))
+
+    classes = STREET_CLASSES
+    palette = STREET_PALETTE
+    terms = "street: rendered by edgeseg, no restriction"
+
+    def __init__(self, frames: int, seed: int) -> None:
+        if frames < 1:
+            raise UsageError(f"{frames} frames of the street are none; ask for 1 or more")
+        self._frames = frames
+        self._first = seed
+        self._drive: Street | None = None
+
+    def __len__(self) -> int:
+        return self._frames
+
+    def __getitem__(self, index: int) -> Sample:
+        if not 0 <= index < self._frames:
+            raise IndexError(index)
+        turn, position = divmod(index, self.FRAMES_A_SEED)
+        drive = self._drive_of(self._first + turn, self.SIZES[turn % len(self.SIZES)])
+        view = drive.render(position * self.SPACING)
+        return f"street-{drive.seed}-{position * self.SPACING:05d}", view.image, view.labels
+
+    def _drive_of(self, seed: int, size: tuple[int, int]) -> Street:
+        # Building a street takes longer than rendering a frame of it.
+        if self._drive is None or self._drive.seed != seed:
+            self._drive = Street(seed, *size)
+        return self._drive

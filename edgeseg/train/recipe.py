@@ -1,0 +1,182 @@
+"""All that decides a training run, as plain values: no torch here, so that the command line can show it at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from edgeseg.core.errors import UsageError
+
+
+@dataclass(frozen=True)
+class View:
+    """How an image is looked at in training."""
+
+    input_size: tuple[int, int] = (576, 384)
+    """Width and height that the deployed network stretches every image to; scale 1 means this size."""
+
+    crop: tuple[int, int] = (576, 384)
+    """Width and height that a training step sees."""
+
+    label_stride: int = 2
+    """Image pixels a label of the loss, along each side."""
+
+    scale: tuple[float, float] = (0.5, 2.0)
+    """Range of the random zoom."""
+
+    aspect: float = 1.15
+    """The largest random stretch of one side against the other."""
+
+    colour: float = 0.25
+    """Strength of the random change of brightness, contrast, saturation and tint, 0 = none."""
+
+    blur: float = 0.0
+    """Share of the views that are blurred, by a Gaussian of at most 1.5 pixels."""
+
+    balance: float = 0.0
+    """Share of the views that are placed on a pixel of a class drawn from those in the image, each as likely."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One pixel loss, and how much each further term adds to it (0: the term is not computed).
+
+    Raises UsageError for a value that can't be.
+    """
+
+    pixel: Literal["cross-entropy", "ohem", "focal"] = "cross-entropy"
+    """Cross-entropy; of the hard pixels alone; or with easy pixels counting less."""
+
+    ohem_threshold: float = 0.7
+    """A pixel is hard if its class has less than this probability."""
+
+    ohem_keep: float = 1 / 16
+    """The smallest share of the judged pixels that is kept, the hardest ones, (0, 1]."""
+
+    focal_gamma: float = 2.0
+    """0 = plain cross-entropy."""
+
+    boundary: float = 0.0
+    """The pixel loss counts 1 + boundary times near another class."""
+
+    boundary_radius: int = 2
+    """Near: this many labels."""
+
+    dice: float = 0.0
+    """Weight of the soft Dice loss."""
+
+    lovasz: float = 0.0
+    """Weight of Lovasz-Softmax."""
+
+    lovasz_sample: int = 32_768
+    """Pixels a batch that Lovasz-Softmax sorts, 0 = all."""
+
+    distill: float = 0.0
+    """Weight of the divergence from the teacher's answer."""
+
+    temperature: float = 2.0
+    """How much that answer is softened."""
+
+    def __post_init__(self) -> None:
+        if self.pixel not in ("cross-entropy", "ohem", "focal"):
+            raise UsageError(f"no pixel loss {self.pixel!r}: give cross-entropy, ohem or focal")
+        for name in ("focal_gamma", "boundary", "dice", "lovasz", "lovasz_sample", "distill"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"{name} of the loss is {getattr(self, name)}: give 0 or more")
+        for name in ("ohem_threshold", "ohem_keep"):
+            if not 0 < getattr(self, name) <= 1:
+                raise UsageError(f"{name} of the loss is {getattr(self, name)}: give more than 0 and at most 1")
+        if self.boundary_radius < 1:
+            raise UsageError(f"boundary_radius of the loss is {self.boundary_radius}: give 1 or more")
+        if not 0 < self.temperature < math.inf:
+            raise UsageError(f"temperature of the loss is {self.temperature}: give more than 0")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training run. The defaults are those that the shipped models were trained with, but for what their bundles say."""
+
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """The network, a key of `edgeseg.models.MODELS`."""
+
+    data: Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
+    """Labelled images, KIND:WHERE (see `open_samples`), mixed. `KIND:WHERE@SPLIT` takes another split than train."""
+
+    out: Path
+    """Folder for checkpoints and the log."""
+
+    epochs: int = 100
+    """How often to go through the data."""
+
+    val: str = ""
+    """Labelled images to measure on while training, KIND:WHERE; the best weights are kept by it."""
+
+    measure_every: int = 10
+    """Epochs between two measurements."""
+
+    batch: int = 8
+    """Images a step, over all processes."""
+
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    """SGD with Nesterov momentum 0.9, or AdamW."""
+
+    schedule: Literal["cosine", "poly"] = "cosine"
+    """How the learning rate falls: half a cosine, or (1 - done) ** 0.9."""
+
+    lr: float = 0.05
+    """Highest learning rate."""
+
+    warmup: float = 0.05
+    """Share of the run in which the learning rate rises."""
+
+    weight_decay: float = 1e-4
+    """Of convolution kernels alone."""
+
+    ema: float = 0.999
+    """Decay of the averaged weights a step; it is those that are measured and kept."""
+
+    auxiliary: float = 0.4
+    """Weight of the loss of each intermediate feature's head."""
+
+    class_power: float = 0.15
+    """Rare classes count more: weight = (1 / frequency) ** this."""
+
+    clip: float = 5.0
+    """Largest norm of the gradient; a step where it is not finite is left out."""
+
+    seed: int = 0
+    """Decides the order, the views and the first weights."""
+
+    mixed: bool = False
+    """Compute in BF16 where PyTorch deems it safe."""
+
+    device: str = "auto"
+    """auto, cpu, cuda."""
+
+    start: Path | None = None
+    """A checkpoint whose weights to begin from; what does not fit its shape (other classes) begins anew."""
+
+    backbone: Path | None = None
+    """ImageNet weights of MobileNetV2, batch norm folded, for the networks that are built on it."""
+
+    teacher: Path | None = None
+    """A checkpoint of the same classes whose answers to learn from (see --objective.distill)."""
+
+    resume: bool = False
+    """Go on from the last checkpoint in --out."""
+
+    view: View = field(default_factory=View)
+    objective: Objective = field(default_factory=Objective)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "measure_every"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}: give 1 or more")
+        if not 0 <= self.lr < math.inf:
+            raise UsageError(f"--lr is {self.lr}: give 0 or more")
+        if (self.teacher is None) != (self.objective.distill == 0):
+            raise UsageError("--teacher and --objective.distill go together: give both or neither")
