@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeseg.core.bundle import write_bundle
 
+FullDisk = Callable[[int], AbstractContextManager[None]]
 WIDTH, HEIGHT, STRIDE = 96, 64, 8
 CLASSES = ("red", "green", "blue")
 PALETTE = ((220, 40, 40), (40, 180, 60), (50, 80, 230))
@@ -94,3 +97,23 @@ def bars() -> np.ndarray:
     for bar, colour in enumerate(COLOURS_BGR):
         image[:, bar * 60 : (bar + 1) * 60] = colour
     return image
+
+
+@pytest.fixture
+def full_disk() -> FullDisk:
+    """with full_disk(size): no file grows beyond so many bytes; a write beyond it fails as on a full disk.
+
+    The limit holds for the whole process, so for the test runner's own output too: print nothing inside.
+    """
+    resource = pytest.importorskip("resource")
+
+    @contextmanager
+    def limited(size: int) -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limited

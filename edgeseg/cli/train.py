@@ -21,9 +21,14 @@ class Train(Recipe):
     def execute(self) -> int:
         """Trains and prints where the checkpoint lies. Returns the exit status."""
         from edgeseg.train.loop import train
+        from edgeseg.train.peers import is_first
 
         check_json_file(self.json)
         checkpoint = train(Recipe(**{field.name: getattr(self, field.name) for field in fields(Recipe)}))
-        console_beside(self.json).print(f"{checkpoint}; next: edgeseg export {checkpoint} --out engines/NAME")
+        if not is_first():
+            return 0
+        console_beside(self.json).print(
+            f"{checkpoint}; next: edgeseg export {checkpoint} --out engines/NAME", soft_wrap=True
+        )
         write_json(self.json, {"checkpoint": str(checkpoint), "epochs": self.epochs})
         return 0

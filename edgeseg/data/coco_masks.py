@@ -31,6 +31,16 @@ def check_segmentation(segmentation: Any, height: int, width: int) -> None:
             raise EdgesegError(f"a polygon of {len(points)} points, and an area has 3 or more; leave it out")
         if not (points.min() >= -side and points.max() <= 2 * side):
             raise EdgesegError(f"a polygon far outside its image of {width}x{height} pixels")
+        if (points.max(axis=0) < 0).any() or (points.min(axis=0) > (width, height)).any():
+            raise EdgesegError(f"a polygon outside its image of {width}x{height} pixels; leave it out")
+
+
+def has_pixels(segmentation: Any, height: int, width: int) -> bool:
+    """Returns whether `draw_segmentation` draws anything: COCO has polygons that pass between all pixels' centres."""
+    if isinstance(segmentation, list):
+        drawn: Any = pycoco.frPyObjects(segmentation, height, width)
+        return bool(np.any(pycoco.area(drawn)))
+    return bool(draw_segmentation(segmentation, height, width).any())
 
 
 def draw_segmentation(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:

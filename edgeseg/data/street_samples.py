@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from edgeseg.core.errors import UsageError
 from edgeseg.data.classes import STREET_CLASSES, STREET_PALETTE
 from edgeseg.data.protocol import Sample
@@ -29,6 +31,7 @@ class StreetSamples:
         self._frames = frames
         self._first = seed
         self._drive: Street | None = None
+        self._rendering = threading.Lock()
 
     def __len__(self) -> int:
         return self._frames
@@ -37,8 +40,10 @@ class StreetSamples:
         if not 0 <= index < self._frames:
             raise IndexError(index)
         turn, position = divmod(index, self.FRAMES_A_SEED)
-        drive = self._drive_of(self._first + turn, self.SIZES[turn % len(self.SIZES)])
-        view = drive.render(position * self.SPACING)
+        # A street renders one frame at a time; training asks from several threads.
+        with self._rendering:
+            drive = self._drive_of(self._first + turn, self.SIZES[turn % len(self.SIZES)])
+            view = drive.render(position * self.SPACING)
         return f"street-{drive.seed}-{position * self.SPACING:05d}", view.image, view.labels
 
     def _drive_of(self, seed: int, size: tuple[int, int]) -> Street:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import Any
 
 from edgeseg.core.errors import UsageError, did_you_mean
-
-if TYPE_CHECKING:
-    from edgeseg.models.layers import SegmentationNetwork
 
 MODELS: dict[str, str] = {
     "bisenetv2": "edgeseg.models.bisenet_v2:BiSeNetV2",
     "bisenet-mobilenetv2": "edgeseg.models.bisenet:BiSeNetMobileNetV2",
     "fast-scnn": "edgeseg.models.fast_scnn:FastSCNN",
+    "yolact-mobilenetv2": "edgeseg.models.yolact:Yolact",
 }
 """Name of a network -> module:class, imported only when it is built."""
 
 
-def build_model(name: str, classes: int) -> SegmentationNetwork:
-    """Builds the network `name` for `classes` classes, randomly initialised. Raises UsageError for an unknown name."""
+def build_model(name: str, classes: int, **options: int) -> Any:
+    """Builds the network `name` for `classes` classes, randomly initialised: a SegmentationNetwork, or a Yolact.
+
+    options: what the network's constructor takes beside the classes, such as `size` of a Yolact. Raises UsageError for
+    an unknown name.
+    """
     if name not in MODELS:
         raise UsageError(f"no network {name!r}: {did_you_mean(name, MODELS)}")
     module, _, constructor = MODELS[name].partition(":")
-    return getattr(import_module(module), constructor)(classes)
+    return getattr(import_module(module), constructor)(classes, **options)

@@ -98,7 +98,25 @@ class PyramidPooling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         pooled = [
-            upsample(branch(F.adaptive_avg_pool2d(x, bins)), (height, width))
+            upsample(branch(_averaged(x, bins)), (height, width))
             for bins, branch in zip(self.bins, self.branches, strict=True)
         ]
         return self.fuse(torch.cat([x, *pooled], dim=1))
+
+
+def _averaged(x: Tensor, bins: int) -> Tensor:
+    """Adaptive average pooling to `bins` x `bins`; bins overlap by a pixel where they do not divide the size."""
+    height, width = x.shape[-2:]
+    if height % bins == 0 and width % bins == 0:
+        return F.adaptive_avg_pool2d(x, bins)
+    # ONNX has no such pooling, and as two small products it is the same.
+    return _bin_weights(height, bins).to(x) @ x @ _bin_weights(width, bins).to(x).T
+
+
+def _bin_weights(size: int, bins: int) -> Tensor:
+    """Returns float32 [bins, size]: the share of each pixel in each bin's mean."""
+    weights = torch.zeros(bins, size)
+    for index in range(bins):
+        first, last = index * size // bins, -(-(index + 1) * size // bins)
+        weights[index, first:last] = 1 / (last - first)
+    return weights

@@ -6,17 +6,15 @@ padded at the bottom and the right alone. The network here pads and clips in the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgeseg.core.errors import EdgesegError
+from edgeseg.models.folding import pairs, unfold
 
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 """The paper's table 2: expansion, channels, blocks, stride of the first block."""
@@ -96,16 +94,15 @@ def load_imagenet(network: MobileNetV2, path: Path, images: Tensor, mean: Tensor
     """Fills `network` with folded ImageNet weights, so that it computes what they computed, yet can be trained on.
 
     path: tensors NN.weight and NN.bias in the order of the layers, for RGB input x / 127.5 - 1.
-    images: normalised RGB, float [N, 3, H, W]; on them the batch norms get the statistics that folding took away: each
-    is set to the mean and deviation that its convolution has here, and its scale and shift to undo them.
+    images: normalised RGB, float [N, 3, H, W], on which the batch norms are set (see `unfold`).
     mean, std: float [3], of the normalisation that `images` had, in 0..255.
     Raises EdgesegError where the file holds anything else.
     """
     tensors = _read(path)
-    layers = [layer for layer in network.modules() if isinstance(layer, ConvClipped)]
-    for index, layer in enumerate(layers):
+    named: dict[str, Tensor] = {}
+    for index, (name, parent, conv, _) in enumerate(pairs(network)):
         weight, bias = (tensors.get(f"{index:02d}.{part}") for part in ("weight", "bias"))
-        if weight is None or bias is None or weight.shape != layer.conv.weight.shape:
+        if weight is None or bias is None or weight.shape != getattr(parent, conv).weight.shape:
             raise EdgesegError(
                 f"{path}: layer {index:02d} is not MobileNetV2 1.0's; give --backbone its folded weights"
             )
@@ -114,35 +111,8 @@ def load_imagenet(network: MobileNetV2, path: Path, images: Tensor, mean: Tensor
             scale, shift = std / 127.5, mean / 127.5 - 1
             bias = bias + (weight * shift[:, None, None]).sum((1, 2, 3))
             weight = weight * scale[:, None, None]
-        with torch.no_grad():
-            layer.conv.weight.copy_(weight)
-            layer.norm.bias.copy_(bias)
-    with torch.no_grad(), _fitted_norms(layers):
-        network.eval()(images)
-    network.train()
-
-
-@contextmanager
-def _fitted_norms(layers: list[ConvClipped]) -> Iterator[None]:
-    """Within it, each batch norm takes mean and deviation from the first batch it meets and passes it on unchanged."""
-
-    def fit(norm: nn.Module, inputs: tuple[Any, ...]) -> None:
-        assert isinstance(norm, nn.BatchNorm2d)
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3), correction=0)
-        # bias holds the folded layer's own shift until here: its output is the convolution's plus that.
-        norm.bias += mean
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(variance)
-        norm.weight.copy_((variance + norm.eps).sqrt())
-
-    hooks = [layer.norm.register_forward_pre_hook(fit) for layer in layers]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+        named |= {f"{name}.weight": weight, f"{name}.bias": bias}
+    unfold(network, named, images)
 
 
 def _read(path: Path) -> dict[str, Tensor]:

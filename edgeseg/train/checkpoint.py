@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from edgeseg.core.errors import EdgesegError
 
+SUFFIX = ".safetensors"
 WEIGHTS = "model.safetensors"
 BEST = "best.safetensors"
 STATE = "state.safetensors"
@@ -42,7 +43,7 @@ class About:
 
 def save_weights(path: Path, network: nn.Module, about: About) -> None:
     """Writes a network's weights and what they are."""
-    _write(path, network.state_dict(), {_KEY: json.dumps(dataclasses.asdict(about), default=str)})
+    _write(path, network.state_dict(), {_KEY: json.dumps(dataclasses.asdict(about))})
 
 
 def read_about(path: Path) -> About:
@@ -67,12 +68,16 @@ def load_weights(path: Path, network: nn.Module) -> None:
     _fill(network, _read(path)[0], path)
 
 
-def load_what_fits(path: Path, network: nn.Module) -> None:
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Returns a checkpoint's tensors by name. Raises EdgesegError."""
+    return _read(path)[0]
+
+
+def fill_what_fits(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     """Fills what has the same name and shape: a classifier of other classes begins anew.
 
-    Raises EdgesegError where less than half of the network's tensors fit: that is another network.
+    Raises EdgesegError, naming `path`, where less than half of the network's tensors fit: that is another network.
     """
-    tensors = _read(path)[0]
     own = network.state_dict()
     fitting = {name: value for name, value in tensors.items() if name in own and own[name].shape == value.shape}
     if 2 * len(fitting) < len(own):
@@ -87,7 +92,8 @@ def save_state(
     tensors = {f"{part}/{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
     for index, slots in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{index}/{slot}": value for slot, value in slots.items()}
-    _write(folder / STATE, tensors, {"epoch": str(epoch), "best": repr(best)})
+    metadata = {"epoch": str(epoch), "best": repr(best), "optimiser": type(optimiser).__name__}
+    _write(folder / STATE, tensors, metadata)
 
 
 def load_state(folder: Path, parts: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer) -> tuple[int, float]:
@@ -101,6 +107,10 @@ def load_state(folder: Path, parts: Mapping[str, nn.Module], optimiser: torch.op
         if name.startswith("optimiser/"):
             _, index, slot = name.split("/")
             state.setdefault(int(index), {})[slot] = value
+    own = type(optimiser).__name__
+    kept = metadata.get("optimiser", own)
+    if kept != own:
+        raise EdgesegError(f"{path}: holds the state of {kept}, not of {own}: --resume with the --optimiser of before")
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     return int(metadata["epoch"]), float(metadata["best"])
 

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
-from collections.abc import Mapping
+import struct
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from tensorboardX import SummaryWriter
+from tensorboardX.proto.event_pb2 import Event  # type: ignore[attr-defined]  (made at import from its description)
+from tensorboardX.proto.summary_pb2 import Summary  # type: ignore[attr-defined]
+from tensorboardX.record_writer import masked_crc32c
+
+from edgeseg.core.errors import EdgesegError
 
 CSV = "log.csv"
+BOARD = "tensorboard"
 CURVES = "curves.png"
+HEADER = "epoch,loss,val_miou,lr,seconds\n"
 
 
 @dataclass(frozen=True)
@@ -27,19 +37,24 @@ class Entry:
 
 
 def write(folder: Path, entry: Entry, per_class: Mapping[str, float]) -> None:
-    """Adds an epoch to `folder`/log.csv and `folder`/tensorboard. per_class: IoU by name, where it was measured."""
-    _append(folder / CSV, entry)
-    with SummaryWriter(str(folder / "tensorboard")) as board:
-        board.add_scalar("loss", entry.loss, entry.epoch)
-        board.add_scalar("lr", entry.lr, entry.epoch)
-        if math.isfinite(entry.miou):
-            board.add_scalar("val/miou", entry.miou, entry.epoch)
-        for name, iou in per_class.items():
-            board.add_scalar(f"val/iou/{name}", iou, entry.epoch)
+    """Adds an epoch to `folder`/log.csv and `folder`/tensorboard. per_class: IoU by name, where it was measured.
+
+    Raises EdgesegError where the disk does not take it.
+    """
+    scalars = {"loss": entry.loss, "lr": entry.lr}
+    if math.isfinite(entry.miou):
+        scalars["val/miou"] = entry.miou
+    scalars |= {f"val/iou/{name}": iou for name, iou in per_class.items()}
+    with _told(folder):
+        _add_line(folder / CSV, entry)
+        _add_events(folder / BOARD, entry.epoch, scalars)
 
 
 def draw_curves(folder: Path) -> Path:
-    """Draws loss and mIoU over the epochs of `folder`/log.csv, and returns the picture's path."""
+    """Draws loss and mIoU over the epochs of `folder`/log.csv, and returns the picture's path.
+
+    Raises EdgesegError where the disk does not take it.
+    """
     with (folder / CSV).open(encoding="utf-8", newline="") as file:
         rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
@@ -58,16 +73,47 @@ def draw_curves(folder: Path) -> Path:
         right.annotate(f"{best:.1f}", (epoch, best), xytext=(0, 8), textcoords="offset points", ha="center")
         right.margins(y=0.15)
     left.set_title(folder.name)
-    draft = folder / f"{CURVES}.part"
-    figure.savefig(draft, dpi=120, format="png")
-    return draft.replace(folder / CURVES)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=120, format="png")
+    with _told(folder):
+        _write_whole(folder / CURVES, picture.getvalue())
+    return folder / CURVES
 
 
-def _append(path: Path, entry: Entry) -> None:
-    fresh = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if fresh:
-            writer.writerow(["epoch", "loss", "val_miou", "lr", "seconds"])
-        loss, miou = f"{entry.loss:.5f}", f"{entry.miou:.5f}"
-        writer.writerow([entry.epoch, loss, miou, f"{entry.lr:.3g}", f"{entry.seconds:.1f}"])
+def _add_line(path: Path, entry: Entry) -> None:
+    line = f"{entry.epoch},{entry.loss:.5f},{entry.miou:.5f},{entry.lr:.3g},{entry.seconds:.1f}\n"
+    before = path.read_bytes() if path.exists() else HEADER.encode()
+    _write_whole(path, before + line.encode())
+
+
+def _add_events(folder: Path, epoch: int, scalars: Mapping[str, float]) -> None:
+    # One file an epoch, in TensorBoard's framing: its usual writer is a thread, which a full disk ends without a word.
+    folder.mkdir(exist_ok=True)
+    values = [Summary.Value(tag=name, simple_value=value) for name, value in scalars.items()]
+    events = Event(file_version="brain.Event:2"), Event(step=epoch, summary=Summary(value=values))
+    for event in events:
+        event.wall_time = time.time()
+    _write_whole(folder / f"events.out.tfevents.{epoch:06d}", b"".join(map(_record, events)))
+
+
+def _record(event: Event) -> bytes:
+    content = event.SerializeToString()
+    length = struct.pack("<Q", len(content))
+    sums = [struct.pack("<I", masked_crc32c(part)) for part in (length, content)]
+    return length + sums[0] + content + sums[1]
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    draft = path.parent / "draft.part"
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EdgesegError(
+            f"{folder}: the log can't be written ({error.strerror}); the checkpoint is whole: make room and --resume"
+        ) from error

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeseg.core.errors import UsageError
 from edgeseg.data.classes import IGNORE_ID
 from edgeseg.data.protocol import Samples
 from edgeseg.train.augment import augment
@@ -31,6 +32,8 @@ class Feed:
     Order and views follow from seed, epoch and sample alone: not from how many threads make them, nor from how many
     processes share them. batch: images a step over all processes. share: (rank, processes), which part of each batch
     this process takes. counts: int64 [classes], how many labelled pixels there are of each.
+
+    Raises UsageError where the processes can't take equal parts of two images and more, which batch norm wants.
     """
 
     def __init__(
@@ -41,6 +44,11 @@ class Feed:
         self._kept: dict[int, Batch] = {}
         self._view, self._seed, self._share = view, seed, share
         self._batch = min(batch, len(self._where))
+        if self._batch % share[1] or self._batch < 2 * share[1]:
+            raise UsageError(
+                f"a step of {self._batch} images (--batch {batch}, {len(self._where)} labelled images) on {share[1]} "
+                "process(es): each takes as many as the others, and 2 or more"
+            )
         self.counts = self._count(len(sets[0].classes))
 
     def __len__(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,11 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from edgeseg.core.errors import UsageError
+
+
+def is_first() -> bool:
+    """Returns whether this is the process that talks: the only one, or the first of those that `torchrun` started."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 @dataclass(frozen=True)
@@ -30,8 +36,11 @@ class Peers:
         """Returns a module whose gradients are the mean over all processes; `module` itself where there is one."""
         if self.count == 1:
             return module
-        # Statistics of batch norm stay each process's own within an epoch: `agree` averages them at its end.
-        return DistributedDataParallel(module, broadcast_buffers=False)
+        with warnings.catch_warnings():
+            # The option has another name in new releases, which older ones do not know.
+            warnings.simplefilter("ignore", FutureWarning)
+            # Statistics of batch norm stay each process's own within an epoch: `agree` averages them at its end.
+            return DistributedDataParallel(module, broadcast_buffers=False)
 
     def mean(self, value: Tensor) -> Tensor:
         """Returns the mean of a scalar over all processes."""
@@ -65,6 +74,8 @@ def joined(device: str) -> Iterator[Peers]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Peers(0, 1, place)
         return
+    if on_gpu:
+        torch.cuda.set_device(place)
     distributed.init_process_group("nccl" if on_gpu else "gloo")
     try:
         yield Peers(distributed.get_rank(), distributed.get_world_size(), place)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from edgeseg.core.errors import UsageError
+
+SIDE_MULTIPLE = 32
+"""Every network halves the image five times."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ class Recipe:
     """auto, cpu, cuda."""
 
     start: Path | None = None
-    """A checkpoint whose weights to begin from; what does not fit its shape (other classes) begins anew."""
+    """A checkpoint, or a model by its name or folder, whose weights to begin from; what is of other classes begins anew."""
 
     backbone: Path | None = None
     """ImageNet weights of MobileNetV2, batch norm folded, for the networks that are built on it."""
@@ -178,5 +182,37 @@ class Recipe:
                 raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}: give 1 or more")
         if not 0 <= self.lr < math.inf:
             raise UsageError(f"--lr is {self.lr}: give 0 or more")
+        if self.seed < 0:
+            raise UsageError(f"--seed is {self.seed}: give 0 or more")
+        for name in ("input_size", "crop"):
+            width, height = getattr(self.view, name)
+            if min(width, height) < SIDE_MULTIPLE or width % SIDE_MULTIPLE or height % SIDE_MULTIPLE:
+                raise UsageError(
+                    f"--view.{name.replace('_', '-')} is {width} {height}: give multiples of {SIDE_MULTIPLE}"
+                )
         if (self.teacher is None) != (self.objective.distill == 0):
             raise UsageError("--teacher and --objective.distill go together: give both or neither")
+
+    def told(self) -> dict[str, Any]:
+        """Returns the fields as JSON values for others to read: data sets and files by name, without their folders."""
+        fields = dataclasses.asdict(self)
+        for name in ("start", "backbone", "teacher"):
+            fields[name] = fields[name] and fields[name].name
+        return {**fields, "out": self.out.name, "data": [unplaced(at) for at in self.data], "val": unplaced(self.val)}
+
+
+def unplaced(address: str) -> str:
+    """Returns a data set's address without the folders above it: "camvid:/data/CamVid@val" -> "camvid:CamVid@val"."""
+    kind, colon, where = address.partition(":")
+    if kind == "street" or not colon:
+        return address
+    folder, split = split_of(where)
+    folder, *options = folder.split(",") if kind == "coco" else [folder]
+    name = ",".join([Path(folder).expanduser().resolve().name, *options])
+    return f"{kind}:{name}@{split}" if split else f"{kind}:{name}"
+
+
+def split_of(address: str) -> tuple[str, str]:
+    """Divides an address at its `@SPLIT`, "" where it has none; an @ in a folder's name is none."""
+    where, at, split = address.rpartition("@")
+    return (where, split) if at and "/" not in split else (address, "")

@@ -1,7 +1,7 @@
-"""Words on the picture: a line of figures at the top, and a legend of the classes' colours at the bottom.
+"""Words on the picture: a line of figures at the top, a legend of the classes' colours at the bottom, a tag at each thing.
 
-Both are drawn with Pillow as translucent pieces and kept; a frame pays only for laying the pieces onto it, and, where the
-line changed, for those of its words that were not shown lately.
+All are drawn with Pillow as translucent pieces and kept; a frame pays only for laying the pieces onto it, and for those
+words of the line and the tags that were not shown lately.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from edgeseg.vision.overlay import compose
+from edgeseg.core.masks import InstanceMasks
+from edgeseg.vision.overlay import colours_of, compose
 
 SEPARATOR = " · "
 PANEL = (20, 18, 18)
@@ -24,6 +25,10 @@ BRIGHT = (255, 255, 255)
 SOFT = (218, 214, 212)
 FAINT = (130, 126, 124)
 """All BGR."""
+
+TAG_OPACITY = 0.9
+BRIGHT_FROM = 140
+"""The luma of a tag from which on its words are dark."""
 
 SHARE = 0.25
 """The line and the legend each take at most so much of the picture's height."""
@@ -36,8 +41,31 @@ def hud(model: str, engine: str, precision: str, fps: float, age_ms: float, drop
     )
 
 
+class Tag(NamedTuple):
+    """Words for a thing. box: x0 y0 x1 y1 in pixels, where it stands. colour: RGB, the tag's."""
+
+    text: str
+    box: tuple[float, float, float, float]
+    colour: tuple[int, int, int]
+
+
+def tags_of(instances: InstanceMasks, palette: ArrayLike) -> list[Tag]:
+    """Returns a tag for each thing, the surest first: "person 92 %", or "person 7 · 92 %" with its id where it is tracked.
+
+    palette: [K, 3], RGB by class; the colours are those that `paint_instances` takes.
+    """
+    tags: list[Tag] = []
+    colours = colours_of(instances, palette)
+    for thing in np.argsort(-instances.scores, kind="stable"):
+        name, score = instances.classes[instances.labels[thing]], f"{100 * instances.scores[thing]:.0f} %"
+        who = f"{name} " if instances.ids is None else f"{name} {instances.ids[thing]}{SEPARATOR}"
+        x0, y0, x1, y1 = instances.boxes[thing].tolist()
+        tags.append(Tag(who + score, (x0, y0, x1, y1), colours[thing]))
+    return tags
+
+
 class Captions:
-    """The line and the legend for pictures of one size. What does not fit on a small picture is left out.
+    """The line, the legend and the tags for pictures of one size. What does not fit on a small picture is left out.
 
     classes: names by id. palette: [K, 3], RGB by id. height, width: the pictures', in pixels.
     """
@@ -54,23 +82,42 @@ class Captions:
         self._most_rows = int((height * SHARE - self._margin - self._pad) // self._row)
         self._room = width - 2 * self._margin - 2 * self._pad
         self._word = lru_cache(maxsize=256)(self._draw_word)
+        self._tag = lru_cache(maxsize=256)(self._draw_tag)
         self._widest = 0
         self._line = ""
         self._figures: _Sheet | None = None
         self._legend = self._draw_legend(list(classes), np.asarray(palette))
 
-    def draw(self, image: NDArray[np.uint8], line: str) -> None:
-        """Draws both onto the picture, in place.
+    def draw(self, image: NDArray[np.uint8], line: str, tags: Sequence[Tag] = ()) -> None:
+        """Draws all onto the picture, in place.
 
         image: uint8 [height, width, 3], BGR, C-contiguous. line: items between " · ", the first one brighter than the
-        rest; it is wrapped where the picture is narrow, and an item that alone is too wide is left out.
+        rest; it is wrapped where the picture is narrow, and an item that alone is too wide is left out. tags: the most
+        important first, each above its box, at the top of it or below, where it covers no other words; else left out.
         """
         if line != self._line:
             self._line = line
             self._figures = self._draw_figures([item for item in line.split(SEPARATOR) if item])
-        for sheet in (self._figures, self._legend):
-            if sheet is not None:
-                sheet.lay_on(image)
+        sheets = [sheet for sheet in (self._figures, self._legend) if sheet is not None]
+        for sheet in sheets:
+            sheet.lay_on(image)
+        if tags:
+            self._lay_tags(image, tags, sheets)
+
+    def _lay_tags(self, image: NDArray[np.uint8], tags: Sequence[Tag], sheets: Sequence[_Sheet]) -> None:
+        taken = np.zeros((self._height, self._width), dtype=bool)
+        for sheet in sheets:
+            taken[sheet.place] = True
+        for tag in tags:
+            colour, alpha = self._tag(tag.text, tag.colour)
+            height, width = colour.shape[:2]
+            left = max(0, min(round(tag.box[0]), self._width - width))
+            for top in (round(tag.box[1]) - height, max(0, round(tag.box[1])), round(tag.box[3])):
+                spot = (slice(top, top + height), slice(left, left + width))
+                if 0 <= top <= self._height - height and width <= self._width and not taken[spot].any():
+                    taken[spot] = True
+                    compose(image, colour, alpha, left, top)
+                    break
 
     def _draw_figures(self, items: list[str]) -> _Sheet | None:
         words = [self._word(item) for item in items]
@@ -122,6 +169,18 @@ class Captions:
             sheet.ink(word, x, middle - word.shape[0] // 2, SOFT)
         return sheet
 
+    def _draw_tag(self, text: str, colour: tuple[int, int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Colour and alpha, uint8 [h, w, 3] each."""
+        word = self._draw_word(text)
+        height, width = word.shape[0], word.shape[1] + self._pad
+        red, green, blue = colour
+        ink = PANEL if 0.299 * red + 0.587 * green + 0.114 * blue >= BRIGHT_FROM else BRIGHT
+        cover = np.zeros((height, width, 1))
+        cover[:, self._pad // 2 : self._pad // 2 + word.shape[1], 0] = word / 255
+        shape = _rounded(width, height, max(2, height // 5))[..., None]
+        alpha = np.repeat(np.rint(shape * (255 * TAG_OPACITY)), 3, axis=2).astype(np.uint8)
+        return np.rint(np.array((blue, green, red)) * (1 - cover) + np.array(ink) * cover).astype(np.uint8), alpha
+
     def _middle(self, row: int) -> int:
         return self._pad // 2 + row * self._row + self._row // 2
 
@@ -135,10 +194,11 @@ class Captions:
 
 
 class _Sheet:
-    """A translucent dark panel with rounded corners, and what is printed on it."""
+    """A translucent dark panel with rounded corners, and what is printed on it. place: its rows and columns."""
 
     def __init__(self, width: int, height: int, left: int, top: int) -> None:
         self._left, self._top = left, top
+        self.place = (slice(top, top + height), slice(left, left + width))
         self._panel = _panel(width, height, max(2, min(width, height) // 6))
         self._colour = np.zeros((height, width, 3), dtype=np.uint8)
         self._cover = np.zeros((height, width, 3), dtype=np.uint8)

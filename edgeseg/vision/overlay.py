@@ -43,7 +43,7 @@ def paint(
     out = _checked(image, labels.shape, out)
     colours, alphas = _tables(tuple(tuple(int(v) for v in row) for row in np.asarray(palette)), opacity, lines)
     if out.size:
-        _paint(np.ascontiguousarray(image), np.ascontiguousarray(labels), colours, alphas, out)
+        _paint(np.ascontiguousarray(image), np.ascontiguousarray(labels), colours, alphas, False, out)
     return out
 
 
@@ -56,9 +56,9 @@ def paint_instances(
 ) -> NDArray[np.uint8]:
     """Returns the picture with every thing tinted and outlined; the surer one lies on top. All else stays as it was.
 
-    image: uint8 [H, W, 3], BGR. palette: [K, 3], RGB by class. A tracked thing keeps a colour of its own, made from its
-    id; without a tracker it takes its class's. A mask counts inside its box only, and the 255 surest things are painted.
-    opacity, out, errors: as in `paint`.
+    image: uint8 [H, W, 3], BGR. palette: [K, 3], RGB by class. The colours are `colours_of`'s. The outline is the
+    outermost pixel of what is seen of a thing, painted as the lines of `paint` are. A mask counts inside its box only, and
+    the 255 surest things are painted. opacity, out, errors: as in `paint`.
     """
     out = _checked(image, instances.masks.shape[1:], out)
     order = np.argsort(instances.scores, kind="stable")[-UNPAINTED:]
@@ -66,13 +66,20 @@ def paint_instances(
     for place, thing in enumerate(order):
         x0, y0 = np.maximum(np.floor(instances.boxes[thing, :2]).astype(int), 0)
         x1, y1 = np.maximum(np.ceil(instances.boxes[thing, 2:]).astype(int), 0)
-        places[y0:y1, x0:x1][instances.masks[thing, y0:y1, x0:x1]] = place
-    by_class = np.asarray(palette)
-    if instances.ids is None:
-        colours = [tuple(by_class[label]) for label in instances.labels[order]]
-    else:
-        colours = [colour_of_id(int(number)) for number in instances.ids[order]]
-    return paint(image, places, np.reshape(colours, (-1, 3)), opacity, out)
+        np.copyto(places[y0:y1, x0:x1], np.uint8(place), where=instances.masks[thing, y0:y1, x0:x1])
+    things = colours_of(instances, palette)
+    colours, alphas = _tables(tuple(things[thing] for thing in order), opacity, lines=True)
+    if out.size:
+        _paint(np.ascontiguousarray(image), places, colours, alphas, True, out)
+    return out
+
+
+def colours_of(instances: InstanceMasks, palette: ArrayLike) -> list[tuple[int, int, int]]:
+    """Returns the RGB colour of each thing: a tracked one's own, made from its id, without a tracker its class's."""
+    if instances.ids is not None:
+        return [colour_of_id(int(number)) for number in instances.ids]
+    by_class = [(int(red), int(green), int(blue)) for red, green, blue in np.asarray(palette)]
+    return [by_class[label] for label in instances.labels]
 
 
 def colour_of_id(number: int) -> tuple[int, int, int]:
@@ -126,7 +133,7 @@ def _tables(
 
 
 @njit(cache=True, nogil=True)
-def _paint(image, labels, colours, alphas, out):  # pragma: no cover (compiled)
+def _paint(image, labels, colours, alphas, outlined, out):  # pragma: no cover (compiled)
     # Looking colours up doesn't vectorise and blending does: so a row is first laid out as bytes, then blended at once.
     height, width = labels.shape
     entries = np.zeros((width + 3) // 4 * 4, dtype=np.uint16)
@@ -134,6 +141,8 @@ def _paint(image, labels, colours, alphas, out):  # pragma: no cover (compiled)
     alpha = np.empty((width + 3) // 4 * 3, dtype=np.uint32)
     for y in range(height):
         _entries(labels[y], labels[min(y + 1, height - 1)], entries)
+        if outlined:
+            _close_lines(labels[y], labels[max(y - 1, 0)], entries)
         _spread(entries, colours, colour)
         _spread(entries, alphas, alpha)
         _blend(image[y].reshape(width * 3), colour.view(np.uint8), alpha.view(np.uint8), out[y].reshape(width * 3))
@@ -147,6 +156,15 @@ def _entries(row, below, entries):  # pragma: no cover (compiled)
         on_line = (row[x] != row[x + 1]) | (row[x] != below[x])
         entries[x] = np.uint16(row[x]) + (np.uint16(256) if on_line else np.uint16(0))
     entries[last] = np.uint16(row[last]) + (np.uint16(256) if row[last] != below[last] else np.uint16(0))
+
+
+@njit(cache=True, nogil=True)
+def _close_lines(row, above, entries):  # pragma: no cover (compiled)
+    """Moves to its entry on a line what has another label on its left or above, too."""
+    for x in range(1, row.size):
+        on_line = (row[x] != row[x - 1]) | (row[x] != above[x])
+        entries[x] |= np.uint16(256) if on_line else np.uint16(0)
+    entries[0] |= np.uint16(256) if row[0] != above[0] else np.uint16(0)
 
 
 @njit(cache=True, nogil=True)

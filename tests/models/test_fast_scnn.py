@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from edgeseg.core.errors import UsageError
 from edgeseg.models import build_model
 from edgeseg.models.fast_scnn import FastSCNN
-from edgeseg.models.layers import PyramidPooling, upsample
+from edgeseg.models.layers import PyramidPooling, _averaged, upsample
 from tests.models import counting
 
 
@@ -56,3 +57,10 @@ def test_upsampling_does_not_align_corners() -> None:
 def test_an_unknown_network_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"no network 'fast-scn': did you mean fast-scnn\?"):
         build_model("fast-scn", 11)
+
+
+@pytest.mark.parametrize("size", [(15, 20), (7, 9), (12, 18)])
+def test_pyramid_pooling_takes_any_size(size: tuple[int, int]) -> None:
+    x = torch.rand(2, 4, *size, dtype=torch.float64)
+    for bins in (1, 2, 3, 6):
+        torch.testing.assert_close(_averaged(x, bins), F.adaptive_avg_pool2d(x, bins))

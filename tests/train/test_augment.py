@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -65,3 +67,67 @@ def test_half_of_the_views_are_mirrored() -> None:
     left = [augment(image, labels, view, np.random.default_rng(seed))[0][32, 10, 0] for seed in range(60)]
     assert 15 < sum(value == 0 for value in left) < 45
     assert set(left) == {0, 255}
+
+
+def _corner_seen(balance: float, view: View) -> tuple[float, float]:
+    """Returns how often 8x8 pixels of class 1 in a corner of 192x128 are in the crop, and the share that is judged."""
+    labels = np.zeros((128, 192), np.uint8)
+    labels[-8:, -8:] = 1
+    image = np.repeat(labels[:, :, None], 3, axis=2)
+    balanced = dataclasses.replace(view, balance=balance)
+    crops = [augment(image, labels, balanced, np.random.default_rng(seed))[1] for seed in range(200)]
+    seen = float(np.mean([(crop == 1).any() for crop in crops]))
+    return seen, float(np.mean([(crop != IGNORE_ID).mean() for crop in crops]))
+
+
+def test_balanced_crops_hold_a_rare_class_far_more_often() -> None:
+    view = View(input_size=(192, 128), crop=(64, 64), scale=(1, 2), colour=0)
+    seldom, _ = _corner_seen(0, view)
+    half, _ = _corner_seen(0.5, view)
+    often, _ = _corner_seen(1, view)
+    assert seldom < 0.05
+    # The classes that an image has take turns: the corner is aimed at every second time.
+    assert 0.15 < half < 0.4 < often < 0.65
+
+
+def test_balanced_crops_stay_inside_an_image_that_fills_them() -> None:
+    # At the same size each, the finest stretch included.
+    view = View(input_size=(192, 128), crop=(64, 64), scale=(1, 2), colour=0)
+    assert _corner_seen(1, view)[1] == 1
+    # What is smaller than the crop lies inside it whole.
+    small = View(input_size=(96, 64), crop=(192, 128), scale=(0.5, 1), aspect=1.0, colour=0)
+    seen, judged = _corner_seen(1, small)
+    assert seen == 1
+    assert judged == pytest.approx(_corner_seen(0, small)[1], rel=0.1)
+
+
+def test_an_image_without_labels_is_seen_all_the_same() -> None:
+    view = View(input_size=(96, 64), crop=(64, 64), balance=1, scale=(1, 1), aspect=1.0)
+    image, labels = np.full((64, 96, 3), 90, np.uint8), np.full((64, 96), IGNORE_ID, np.uint8)
+    seen, judged = augment(image, labels, view, np.random.default_rng(0))
+    assert seen.min() > 0
+    assert (judged == IGNORE_ID).all()
+
+
+def test_blur_is_of_the_image_alone() -> None:
+    image, labels = _scene()
+    view = View(input_size=(192, 128), crop=(160, 96), colour=0)
+    for seed in range(5):
+        sharp, blurred = (
+            augment(image, labels, dataclasses.replace(view, blur=blur), np.random.default_rng(seed))
+            for blur in (0.0, 1.0)
+        )
+        np.testing.assert_array_equal(blurred[1], sharp[1])
+        assert (
+            np.abs(np.diff(blurred[0][:, :, 0].astype(int))).max()
+            < np.abs(np.diff(sharp[0][:, :, 0].astype(int))).max()
+        )
+        assert blurred[0].mean() == pytest.approx(sharp[0].mean(), abs=0.5)
+
+
+def test_only_a_share_of_the_views_is_blurred() -> None:
+    image, labels = _scene()
+    view = View(input_size=(192, 128), crop=(160, 96), colour=0)
+    half = dataclasses.replace(view, blur=0.5)
+    pairs = [[augment(image, labels, v, np.random.default_rng(seed))[0] for v in (view, half)] for seed in range(60)]
+    assert 15 < sum(not np.array_equal(sharp, other) for sharp, other in pairs) < 45

@@ -7,15 +7,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgeseg.core.masks import SemanticMask
+from edgeseg.core.masks import InstanceMasks, SemanticMask
 from edgeseg.core.result import Result
 from edgeseg.vision.background import Background
-from edgeseg.vision.captions import Captions
+from edgeseg.vision.captions import Captions, Tag, tags_of
 from edgeseg.vision.overlay import compose, paint, paint_instances
 
 
 class Painter:
-    """Paints masks, the line of figures and the legend over a frame; with a background, that instead of masks and legend.
+    """Paints a frame: masks, the line of figures, and the legend, or for things a tag at each in place of the legend.
+
+    With a background it paints that instead of masks, legend and tags.
 
     classes: names by id. palette: [K, 3], RGB by id. headline: gives the line of figures for a result.
     """
@@ -63,7 +65,11 @@ class Painter:
             picture = paint_instances(image, result.masks, self._palette)
         height, width = image.shape[:2]
         if self._captions is None or self._captions_size != (height, width):
-            self._captions = Captions(self._classes, self._palette, height, width)
+            legend = () if isinstance(result.masks, InstanceMasks) else self._classes
+            self._captions = Captions(legend, self._palette, height, width)
             self._captions_size = (height, width)
-        self._captions.draw(picture, self._headline(result))
+        tags: list[Tag] = []
+        if isinstance(result.masks, InstanceMasks) and self._background is None:
+            tags = tags_of(result.masks, self._palette)
+        self._captions.draw(picture, self._headline(result), tags)
         return picture

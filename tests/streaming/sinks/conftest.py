@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -56,23 +55,3 @@ def make_result() -> MakeResult:
 @pytest.fixture
 def painter() -> Painter:
     return Painter(CLASSES, PALETTE, lambda result: f"scene · frame {result.frame.index}")
-
-
-@pytest.fixture
-def full_disk() -> Callable[[int], AbstractContextManager[None]]:
-    """with full_disk(size): no file grows beyond so many bytes; a write beyond it fails as on a full disk.
-
-    The limit holds for the whole process, so for the test runner's own output too: print nothing inside.
-    """
-    resource = pytest.importorskip("resource")
-
-    @contextmanager
-    def limited(size: int) -> Iterator[None]:
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-    return limited

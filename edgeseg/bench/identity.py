@@ -1,0 +1,135 @@
+"""How well ids stay with their things, where the truth is known: IDF1, identity switches, fragmentation, MOTA."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as pycoco
+
+from edgeseg.core.errors import UsageError
+from edgeseg.core.masks import InstanceMasks
+from edgeseg.core.rle import encode
+from edgeseg.vision.assignment import assign
+
+OVERLAP = 0.5
+"""The least IoU of two masks that show one thing."""
+
+_Key = tuple[int, int]
+"""A stream's number, and an id in it."""
+
+
+class Identity:
+    """Compares tracked things with the true ones, frame by frame.
+
+    A thing can only be of its own class and where IoU of the masks is 0.5 or more. Ids of the answer:
+
+    - IDF1 (Ristani et al., ECCV workshops 2016): each true track is given to at most one track of the answer, and the
+      other way round, so that the frames in which they agree, IDTP, are as many as can be.
+      IDF1 = 2 IDTP / (true things + answered things), id_precision = IDTP / answered, id_recall = IDTP / true.
+    - Switches, fragmentation and MOTA (CLEAR MOT, Bernardin & Stiefelhagen 2008): in each frame things are matched one to
+      one, a pair of before if it still can be, the others by the greatest IoU. A switch is a true thing matched with
+      another id than the last time. A fragmentation is a true thing that was matched, then for a while was there and was
+      not, and then was again. MOTA = 1 - (missed + false + switches) / true things.
+
+    True regions that are not judged count nowhere, nor does an unmatched answer of which half or more lies in one.
+    """
+
+    def __init__(self) -> None:
+        self._stream = 0
+        self._shared: dict[tuple[_Key, _Key], int] = {}
+        self._true: dict[_Key, int] = {}
+        self._answered: dict[_Key, int] = {}
+        self._last: dict[_Key, int] = {}
+        self._lost: set[_Key] = set()
+        self._matched = self._switches = self._fragments = 0
+
+    def next_stream(self) -> None:
+        """What is added from now on is of another stream: its ids have nothing to do with those before."""
+        self._stream += 1
+
+    def add(self, truth: InstanceMasks, answer: InstanceMasks, unjudged: NDArray[np.bool_] | None = None) -> None:
+        """Adds the next frame of the stream.
+
+        truth, answer: with ids, of one size and the same classes. unjudged: bool [N] of the truth, regions and things that nobody
+        is asked for; by default none. Raises UsageError where ids are missing.
+        """
+        if truth.ids is None or answer.ids is None:
+            raise UsageError("identities are compared where both sides have ids: let a Tracker give them")
+        judged = np.ones(len(truth), bool) if unjudged is None else ~unjudged
+        overlap = _overlap(truth, answer, ~judged)
+        same = (truth.labels[:, None] == answer.labels[None]) & (overlap >= OVERLAP)
+        true_keys = [(self._stream, int(number)) for number in truth.ids[judged]]
+        answers = answer.ids
+        pairs = self._pair(true_keys, answers, np.where(same, overlap, 0)[judged])
+        outside = ~(overlap[~judged] >= OVERLAP).any(axis=0)
+        outside[list(pairs.values())] = True
+        self._count(true_keys, answers, same[judged], outside)
+        for row, key in enumerate(true_keys):
+            self._follow(key, int(answers[pairs[row]]) if row in pairs else None)
+
+    def figures(self) -> dict[str, Any]:
+        """Returns idf1, id_precision, id_recall, mota (fractions, None where there was nothing), switches, fragmentations,
+        tracks (true ones) and answered_tracks."""
+        rows = {key: row for row, key in enumerate(self._true)}
+        columns = {key: column for column, key in enumerate(self._answered)}
+        shared = np.zeros((len(rows), len(columns)))
+        for (true, answered), frames in self._shared.items():
+            shared[rows[true], columns[answered]] = frames
+        both = float(shared[assign(-shared)].sum())
+        true, answered = sum(self._true.values()), sum(self._answered.values())
+        wrong = (true - self._matched) + (answered - self._matched) + self._switches
+        return {
+            "idf1": _share(2 * both, true + answered),
+            "id_precision": _share(both, answered),
+            "id_recall": _share(both, true),
+            "mota": _share(true - wrong, true),
+            "switches": self._switches,
+            "fragmentations": self._fragments,
+            "tracks": len(rows),
+            "answered_tracks": len(columns),
+        }
+
+    def _pair(self, true: list[_Key], answered: NDArray[np.int64], overlap: NDArray[np.float64]) -> dict[int, int]:
+        """The frame's matches, row -> column: as many pairs of before as can be, then the greatest sum of IoU."""
+        before = np.array([self._last.get(key, -1) for key in true], np.int64)
+        worth = np.where(overlap > 0, overlap + 1000.0 * (before[:, None] == answered[None]), 0)
+        rows, columns = assign(-worth)
+        return {int(row): int(column) for row, column in zip(rows, columns, strict=True) if worth[row, column] > 0}
+
+    def _count(
+        self, true: list[_Key], answered: NDArray[np.int64], same: NDArray[np.bool_], outside: NDArray[np.bool_]
+    ) -> None:
+        for key in true:
+            self._true[key] = self._true.get(key, 0) + 1
+        for number in answered[outside]:
+            key = (self._stream, int(number))
+            self._answered[key] = self._answered.get(key, 0) + 1
+        for row, column in np.argwhere(same & outside):
+            pair = true[row], (self._stream, int(answered[column]))
+            self._shared[pair] = self._shared.get(pair, 0) + 1
+
+    def _follow(self, key: _Key, answered: int | None) -> None:
+        """Takes note of what a true thing was matched with in this frame."""
+        if answered is None:
+            if key in self._last:
+                self._lost.add(key)
+            return
+        self._matched += 1
+        self._switches += self._last.get(key, answered) != answered
+        self._fragments += key in self._lost
+        self._lost.discard(key)
+        self._last[key] = answered
+
+
+def _overlap(truth: InstanceMasks, answer: InstanceMasks, unjudged: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """IoU, float64 [N, M]; with a region that is not judged, the share of the answer that lies in it."""
+    if not len(truth) or not len(answer):
+        return np.zeros((len(truth), len(answer)))
+    ours, theirs = ([encode(mask) for mask in things.masks] for things in (truth, answer))
+    return np.asarray(pycoco.iou(theirs, ours, unjudged.tolist()), np.float64).T
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,73 @@
+"""What a training run begins from: a checkpoint, a bundle's deployed weights, or a backbone that saw ImageNet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor
+
+from edgeseg.core.bundle import Bundle
+from edgeseg.core.catalog import open_bundle
+from edgeseg.core.errors import UsageError
+from edgeseg.models.folding import HALF, unfold
+from edgeseg.models.layers import SegmentationNetwork
+from edgeseg.models.mobilenet import MobileNetV2, load_imagenet
+from edgeseg.train.checkpoint import SUFFIX, fill_what_fits, read_tensors
+from edgeseg.train.normalise import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB, Normalise
+
+
+def begin_from(start: Path, network: SegmentationNetwork, model: str, images: Tensor) -> None:
+    """Fills what has the same name and shape: a classifier of other classes begins anew.
+
+    start: a checkpoint, or a bundle by its name or folder. model: the network's key in MODELS.
+    images: uint8 [N, H, W, 3] BGR, on which a bundle's folded batch norms are set (see `unfold`).
+    Raises EdgesegError for what can't be read, UsageError where it is another network.
+    """
+    if start.suffix == SUFFIX:
+        fill_what_fits(network, read_tensors(start), start)
+        return
+    bundle = open_bundle(str(start))
+    if bundle.architecture != model:
+        raise UsageError(
+            f"{bundle.name} is a {bundle.architecture}, and {model} is to be trained: --start from another"
+        )
+    tensors = _deployed(bundle)
+    shapes = {name: value.shape for name, value in network.state_dict().items()}
+    fitting = {
+        name: value
+        for name, value in tensors.items()
+        if shapes.get(name.removesuffix("bias") + "weight", value.shape)[0] == value.shape[0]
+        and shapes.get(name, value.shape) == value.shape
+    }
+    network.load_state_dict({**network.state_dict(), **{k: v for k, v in fitting.items() if k in shapes}})
+    unfold(network, fitting, Normalise()(images))
+
+
+def begin_from_imagenet(path: Path, network: SegmentationNetwork, model: str, images: Tensor) -> None:
+    """Fills the network's backbone (see `load_imagenet`). images: uint8 [N, H, W, 3] BGR.
+
+    Raises EdgesegError for other weights, UsageError for a network without MobileNetV2.
+    """
+    backbone = getattr(network, "backbone", None)
+    if not isinstance(backbone, MobileNetV2):
+        raise UsageError(f"{model} has no MobileNetV2 in it: leave --backbone out")
+    mean, std = 255 * torch.tensor(IMAGENET_MEAN_RGB), 255 * torch.tensor(IMAGENET_STD_RGB)
+    load_imagenet(backbone, path, Normalise()(images), mean, std)
+
+
+def _deployed(bundle: Bundle) -> dict[str, Tensor]:
+    """Returns the weights of a bundle's FP32 graph, float32, by their names in the network."""
+    graph = onnx.load_model_from_string(bundle.file(bundle.graphs["fp32"]).read_bytes()).graph
+    tensors: dict[str, Tensor] = {}
+    for stored in graph.initializer:
+        prefix, _, name = stored.name.partition(".")
+        if prefix == "network" and stored.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16):
+            value = torch.from_numpy(numpy_helper.to_array(stored).astype(np.float32))
+            # The deployed graph reads the camera's BGR, the network RGB.
+            name = name.removesuffix(HALF)
+            tensors[name] = value.flip(1) if value.ndim == 4 and value.shape[1] == 3 else value
+    return tensors
