@@ -33,7 +33,7 @@ class Bundle:
     path: the folder. name: the folder's name for the user. task: "semantic" or "instances".
     architecture: the network, a key of `edgeseg.models.MODELS`.
     width, height: the graph's input in pixels (uint8 [1, height, width, 3], BGR). fit: how an image gets that size
-    ("stretch": both sides are scaled, nothing is cut off). stride: input pixels a logit.
+    ("stretch": both sides are scaled, nothing is cut off). stride: input pixels a logit, or a prototype's pixel.
     classes: names by id. palette: RGB by id. ignore_id: the label that is never judged.
     graphs: precision -> file name. files: file name -> sha256.
     metrics: what was measured, each with data set, split, engine, precision. training: data, recipe, seed.
@@ -115,7 +115,9 @@ class Bundle:
             raise BundleError(
                 f"{manifest}: {len(self.classes)} classes and {len(self.palette)} colours; export it anew"
             )
-        if min(self.width, self.height, self.stride) < 1 or self.width % self.stride or self.height % self.stride:
+        # Prototypes of instances may end with a part of a cell; a label map's cells are whole.
+        uneven = self.task == "semantic" and (self.width % self.stride or self.height % self.stride)
+        if min(self.width, self.height, self.stride) < 1 or uneven:
             raise BundleError(
                 f"{manifest}: a size of {self.width}x{self.height} at stride {self.stride} can't be; export the bundle anew"
             )

@@ -14,6 +14,8 @@ MODELS: dict[str, str] = {
     "yolact-mobilenetv2": "edgeseg.models.yolact:Yolact",
 }
 """Name of a network -> module:class, imported only when it is built."""
+INSTANCE_MODELS = ("yolact-mobilenetv2",)
+"""Those that give a mask for each thing; the others give a class for each pixel."""
 
 
 def build_model(name: str, classes: int, **options: int) -> Any:

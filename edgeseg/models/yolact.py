@@ -57,8 +57,11 @@ class Yolact(nn.Module):
         256    10.34 G   17.48 G   30.91 G
 
     classes: how many, background not counted. size: side of the square input in pixels. prototypes: K. width: channels of
-    pyramid, protonet and head. `forward` takes a normalised RGB image, float [N, 3, size, size].
+    pyramid, protonet and head. stride: input pixels a prototype's pixel. `forward` takes a normalised RGB image, float
+    [N, 3, size, size].
     """
+
+    stride = 4
 
     def __init__(self, classes: int, size: int = 416, prototypes: int = 32, width: int = 128) -> None:
         super().__init__()

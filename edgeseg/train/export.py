@@ -23,9 +23,10 @@ from edgeseg.core.bundle import GOLDEN, write_bundle
 from edgeseg.core.errors import EdgesegError
 from edgeseg.data.classes import IGNORE_ID
 from edgeseg.data.street import Street
-from edgeseg.models import build_model
+from edgeseg.models import INSTANCE_MODELS, build_model
 from edgeseg.models.folding import HALF, fold
 from edgeseg.models.layers import SegmentationNetwork
+from edgeseg.models.yolact import DeployedYolact, Yolact
 from edgeseg.train.checkpoint import About, load_weights, read_about
 from edgeseg.train.normalise import Normalise
 
@@ -33,7 +34,7 @@ OPSET = 17
 """The newest that TensorRT 8.6 reads."""
 GRAPH = "model.fp32.onnx"
 LARGEST_ERROR = 1e-2
-"""How far a logit of the graph may lie from PyTorch's, relative to the largest one."""
+"""How far an output of the graph may lie from PyTorch's, relative to the largest one: weights are stored as halves."""
 _GOLDEN_SEED, _GOLDEN_INDEX = 1, 240
 
 
@@ -52,16 +53,15 @@ def export(
     Raises EdgesegError where the graph does not compute what the network does, BundleError for an `out` that can't be.
     """
     about = read_about(checkpoint)
-    network = build_model(about.model, len(about.classes))
-    load_weights(checkpoint, network)
-    deployed = Deployed(network).eval()
+    network = rebuilt(checkpoint, about)
+    deployed = DeployedInstances(network) if isinstance(network, Yolact) else Deployed(network)
     title = name or out.resolve().name
     graph = to_onnx(deployed, about, title)
     image = golden_image(about.input_size)
-    logits = checked_logits(graph, network, image)
+    outputs = checked_outputs(graph, network, image)
     manifest = {
         "name": title,
-        "task": "semantic",
+        "task": deployed.task,
         "architecture": about.model,
         "input": {"width": about.input_size[0], "height": about.input_size[1], "fit": "stretch"},
         "stride": network.stride,
@@ -74,25 +74,52 @@ def export(
         "terms": about.terms,
     }
     golden = io.BytesIO()
-    np.savez_compressed(golden, image=image, logits=logits)
+    arrays: dict[str, Any] = {"image": image, **outputs}
+    np.savez_compressed(golden, **arrays)
     return write_bundle(out, manifest, {GRAPH: graph, GOLDEN: golden.getvalue()}).path
+
+
+def rebuilt(checkpoint: Path, about: About) -> SegmentationNetwork | Yolact:
+    """Returns the network of a checkpoint with its weights, for inference. Raises EdgesegError."""
+    options = {"size": about.input_size[0]} if about.model in INSTANCE_MODELS else {}
+    network = build_model(about.model, len(about.classes), **options)
+    load_weights(checkpoint, network)
+    return network.eval()
 
 
 class Deployed(nn.Module):
     """uint8 [1, H, W, 3] BGR -> logits, float32 [1, classes, H / stride, W / stride]: a copy, batch norm folded."""
 
-    def __init__(self, network: SegmentationNetwork) -> None:
+    task = "semantic"
+    outputs: tuple[str, ...] = ("logits",)
+
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.normalise = Normalise()
-        self.network = copy.deepcopy(network)
+        self.network = copy.deepcopy(network).eval()
         fold(self.network)
         # The swap of colours costs nothing where the convolutions that see the image read it in the camera's order.
         for module in self.network.modules():
             if isinstance(module, nn.Conv2d) and module.in_channels == 3:
                 module.weight = nn.Parameter(module.weight.detach().flip(1))
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> Any:
         return self.network(self.normalise.in_bgr(image))
+
+
+class DeployedInstances(Deployed):
+    """uint8 [1, S, S, 3] BGR -> boxes, scores, coefficients, prototypes, as `DeployedYolact` gives them."""
+
+    task = "instances"
+    outputs = ("boxes", "scores", "coefficients", "prototypes")
+
+    def __init__(self, network: Yolact) -> None:
+        super().__init__(network)
+        assert isinstance(self.network, Yolact)
+        self.whole = DeployedYolact(self.network)
+
+    def forward(self, image: Tensor) -> Any:
+        return self.whole(self.normalise.in_bgr(image))
 
 
 def to_onnx(deployed: Deployed, about: About, title: str) -> bytes:
@@ -103,7 +130,7 @@ def to_onnx(deployed: Deployed, about: About, title: str) -> bytes:
         # The exporter that writes opset 17 is the one that announces its own retirement.
         warnings.simplefilter("ignore", DeprecationWarning)
         # Shapes are fixed on purpose.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.filterwarnings("ignore", "Converting a tensor", Warning)
         # What it leaves unfolded, ONNX Runtime folds below.
         warnings.filterwarnings("ignore", "Constant folding", UserWarning)
         torch.onnx.export(
@@ -111,7 +138,7 @@ def to_onnx(deployed: Deployed, about: About, title: str) -> bytes:
             (torch.zeros(1, height, width, 3, dtype=torch.uint8),),
             file,  # type: ignore[arg-type]  (a stream is taken too, which the stub does not say)
             input_names=["image"],
-            output_names=["logits"],
+            output_names=list(deployed.outputs),
             opset_version=OPSET,
             dynamo=False,
         )
@@ -151,6 +178,10 @@ def _merge_pads(graph: onnx.GraphProto) -> None:
         own.ints[:] = [a + b for a, b in zip(own.ints, amounts[2:4] + amounts[6:8], strict=True)]
         conv.input[0] = pad.input[0]
         graph.node.remove(pad)
+    used = {name for node in graph.node for name in node.input}
+    kept = [weight for weight in graph.initializer if weight.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def _store_halves(graph: onnx.GraphProto) -> None:
@@ -178,15 +209,23 @@ def golden_image(size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 @torch.inference_mode()
-def checked_logits(graph: bytes, network: SegmentationNetwork, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Returns what the graph answers to `image`, float32. Raises EdgesegError where PyTorch's answer is another."""
+def checked_outputs(
+    graph: bytes, network: SegmentationNetwork | Yolact, image: NDArray[np.uint8]
+) -> dict[str, NDArray[np.float32]]:
+    """Returns what the graph answers to `image`, by output name. Raises EdgesegError where PyTorch's answer is another.
+
+    image: uint8 [H, W, 3] BGR.
+    """
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    logits = np.asarray(session.run(["logits"], {"image": image[None]})[0], np.float32)
-    expected = network.eval()(Normalise()(torch.from_numpy(image)[None])).numpy()
-    error = float(np.abs(logits - expected).max() / max(np.abs(expected).max(), 1e-6))
-    if not error <= LARGEST_ERROR:
-        raise EdgesegError(
-            f"the exported graph is {error:.1e} off PyTorch on the golden frame (at most {LARGEST_ERROR:.0e}); "
-            "this export of the network is wrong, and no bundle was written"
-        )
-    return logits
+    names = [output.name for output in session.get_outputs()]
+    answers = [np.asarray(answer, np.float32) for answer in session.run(names, {"image": image[None]})]
+    seen = Normalise()(torch.from_numpy(image)[None])
+    expected = DeployedYolact(network)(seen) if isinstance(network, Yolact) else (network(seen),)
+    for name, answer, reference in zip(names, answers, expected, strict=True):
+        error = float(np.abs(answer - reference.numpy()).max() / max(float(reference.abs().max()), 1e-6))
+        if not error <= LARGEST_ERROR:
+            raise EdgesegError(
+                f"the exported graph's {name} are {error:.1e} off PyTorch's on the golden frame (at most "
+                f"{LARGEST_ERROR:.0e}); this export of the network is wrong, and no bundle was written"
+            )
+    return dict(zip(names, answers, strict=True))

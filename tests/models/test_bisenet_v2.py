@@ -10,7 +10,7 @@ from torch import nn
 from edgeseg.models import build_model
 from edgeseg.models.bisenet_v2 import BiSeNetV2, ContextEmbedding, GatherExpansion, GuidedAggregation
 from edgeseg.train.checkpoint import About
-from edgeseg.train.export import Deployed, checked_logits, to_onnx
+from edgeseg.train.export import Deployed, checked_outputs, to_onnx
 from edgeseg.train.losses import AuxiliaryHeads
 from edgeseg.train.normalise import Normalise
 from tests.models import counting
@@ -128,7 +128,7 @@ def test_the_exported_graph_gives_the_same_logits(network: BiSeNetV2) -> None:
     about = About("bisenetv2", classes, tuple((i, i, i) for i in range(5)), (96, 64), "none", {})
     deployed = Deployed(network).eval()
     image = np.random.default_rng(1).integers(0, 256, (64, 96, 3), np.uint8)
-    logits = checked_logits(to_onnx(deployed, about, "test"), network, image)
+    logits = checked_outputs(to_onnx(deployed, about, "test"), network, image)["logits"]
     with torch.inference_mode():
         expected = network(Normalise()(torch.from_numpy(image)[None])).numpy()
     np.testing.assert_allclose(logits, expected, atol=1e-3 * float(np.abs(expected).max()))

@@ -67,14 +67,12 @@ def outputs(images: int = 1, seed: int = 0) -> YolactOutput:
     """Returns random outputs, leaves that a gradient can reach."""
     draw = torch.Generator().manual_seed(seed)
     side = SIZE // 4
-    shapes = YolactOutput._make(
-        [
-            (images, ANCHORS, 4),
-            (images, ANCHORS, CLASSES + 1),
-            (images, ANCHORS, PROTOTYPES),
-            (images, PROTOTYPES, side, side),
-            (images, CLASSES, side // 2, side // 2),
-        ]
+    shapes = (
+        (images, ANCHORS, 4),
+        (images, ANCHORS, CLASSES + 1),
+        (images, ANCHORS, PROTOTYPES),
+        (images, PROTOTYPES, side, side),
+        (images, CLASSES, side // 2, side // 2),
     )
     return YolactOutput(*(torch.randn(shape, generator=draw).requires_grad_() for shape in shapes))
 
@@ -309,7 +307,7 @@ def test_what_minimises_the_loss_is_the_truth() -> None:
     target = things([[2, 1, 7, 12], [9, 6, 15, 11]], [2, 0])
     target.masks[0, 1:4, 2:4] = 0
     optimiser = torch.optim.Adam(output, lr=0.1)
-    for _ in range(150):
+    for _ in range(100):
         optimiser.zero_grad()
         torch.stack(list(loss(output, [target]).values())).sum().backward()
         optimiser.step()
