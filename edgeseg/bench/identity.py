@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,10 @@ from pycocotools import mask as pycoco
 from edgeseg.core.errors import UsageError
 from edgeseg.core.masks import InstanceMasks
 from edgeseg.core.rle import encode
+from edgeseg.data.classes import STREET_CLASSES
+from edgeseg.data.instances import mask_boxes
+from edgeseg.data.street import StreetView
+from edgeseg.data.street_instances import SMALLEST, StreetInstances
 from edgeseg.vision.assignment import assign
 
 OVERLAP = 0.5
@@ -23,7 +27,7 @@ _Key = tuple[int, int]
 class Identity:
     """Compares tracked things with the true ones, frame by frame.
 
-    A thing can only be of its own class and where IoU of the masks is 0.5 or more. Ids of the answer:
+    An answer can only be a thing of its own class whose mask it overlaps with an IoU of 0.5 or more.
 
     - IDF1 (Ristani et al., ECCV workshops 2016): each true track is given to at most one track of the answer, and the
       other way round, so that the frames in which they agree, IDTP, are as many as can be.
@@ -52,8 +56,8 @@ class Identity:
     def add(self, truth: InstanceMasks, answer: InstanceMasks, unjudged: NDArray[np.bool_] | None = None) -> None:
         """Adds the next frame of the stream.
 
-        truth, answer: with ids, of one size and the same classes. unjudged: bool [N] of the truth, regions and things that nobody
-        is asked for; by default none. Raises UsageError where ids are missing.
+        truth, answer: with ids, of one size and the same classes. unjudged: bool [N] of the truth, regions and things that
+        nobody is asked for; by default none. Raises UsageError where ids are missing.
         """
         if truth.ids is None or answer.ids is None:
             raise UsageError("identities are compared where both sides have ids: let a Tracker give them")
@@ -63,15 +67,18 @@ class Identity:
         true_keys = [(self._stream, int(number)) for number in truth.ids[judged]]
         answers = answer.ids
         pairs = self._pair(true_keys, answers, np.where(same, overlap, 0)[judged])
-        outside = ~(overlap[~judged] >= OVERLAP).any(axis=0)
+        outside = np.all(overlap[~judged] < OVERLAP, axis=0).reshape(len(answer))
         outside[list(pairs.values())] = True
         self._count(true_keys, answers, same[judged], outside)
         for row, key in enumerate(true_keys):
             self._follow(key, int(answers[pairs[row]]) if row in pairs else None)
 
     def figures(self) -> dict[str, Any]:
-        """Returns idf1, id_precision, id_recall, mota (fractions, None where there was nothing), switches, fragmentations,
-        tracks (true ones) and answered_tracks."""
+        """Returns idf1, id_precision, id_recall, f1, mota, switches, fragmentations, tracks (true ones) and answered_tracks.
+
+        The first five are fractions, None where there was nothing. f1: of the things, ids apart: what perfect ids would
+        make of idf1.
+        """
         rows = {key: row for row, key in enumerate(self._true)}
         columns = {key: column for column, key in enumerate(self._answered)}
         shared = np.zeros((len(rows), len(columns)))
@@ -84,6 +91,7 @@ class Identity:
             "idf1": _share(2 * both, true + answered),
             "id_precision": _share(both, answered),
             "id_recall": _share(both, true),
+            "f1": _share(2 * self._matched, true + answered),
             "mota": _share(true - wrong, true),
             "switches": self._switches,
             "fragmentations": self._fragments,
@@ -123,11 +131,24 @@ class Identity:
         self._last[key] = answered
 
 
+def street_truth(view: StreetView, least: int = SMALLEST) -> tuple[InstanceMasks, NDArray[np.bool_]]:
+    """Returns the things in a frame of the street, with their ids, and which of them are not judged, bool [N].
+
+    Those are the ones of which less than `least` pixels are seen.
+    """
+    ids = np.array([thing.id for thing in view.objects], np.int64)
+    masks = view.instances == ids.astype(np.uint16)[:, None, None]
+    classes = StreetInstances.classes
+    labels = np.array([classes.index(STREET_CLASSES[thing.label]) for thing in view.objects], np.uint8)
+    things = InstanceMasks(masks, mask_boxes(masks), np.ones(len(ids), np.float32), labels, classes, ids)
+    return things, masks.sum(axis=(1, 2)) < least
+
+
 def _overlap(truth: InstanceMasks, answer: InstanceMasks, unjudged: NDArray[np.bool_]) -> NDArray[np.float64]:
     """IoU, float64 [N, M]; with a region that is not judged, the share of the answer that lies in it."""
     if not len(truth) or not len(answer):
         return np.zeros((len(truth), len(answer)))
-    ours, theirs = ([encode(mask) for mask in things.masks] for things in (truth, answer))
+    ours, theirs = (cast(Any, [encode(mask) for mask in things.masks]) for things in (truth, answer))
     return np.asarray(pycoco.iou(theirs, ours, unjudged.tolist()), np.float64).T
 
 

@@ -7,9 +7,9 @@
     head (each level)  3x3; then 3x3 each for boxes, classes and coefficients of three anchors a cell
     semantic (P3)      1x1, a logit a class, for the side loss alone
 
-Every convolution behind the backbone has a bias and no batch norm, as in the paper. Two things are not the paper's: the
-backbone, and 128 channels in place of 256 unless `width` says otherwise. The mask of an anchor is where the sum
-of the prototypes, weighted by its coefficients, is positive.
+Every convolution behind the backbone has a bias and no batch norm, as in the paper. Three things are not the paper's: the
+backbone; 128 channels in place of 256 unless `width` says otherwise; and how small the last layers begin. The mask of an
+anchor is where the sum of the prototypes, weighted by its coefficients, is positive.
 """
 
 from __future__ import annotations
@@ -71,6 +71,10 @@ class Yolact(nn.Module):
         self.head = PredictionHead(width, classes, prototypes)
         self.semantic = nn.Conv2d(width, classes, 1)
         self.apply(_begin_as_the_paper)
+        # MobileNetV2's features are several times larger than the paper's ResNet's. Without this (Lin et al. 2017,
+        # RetinaNet) training begins with certain answers, all of them wrong, and coefficients where tanh is flat.
+        for last in (self.head.boxes, self.head.classes, self.head.coefficients, self.semantic):
+            nn.init.normal_(last.weight, std=0.01)
         self.backbone = MobileNetV2()
         _keep_the_ends_of_odd_sizes(self.backbone, size)
 

@@ -4,6 +4,7 @@
 
 Stages overlap, so that the slowest alone sets the rate. From a live source the newest frame wins at every slot; from a
 file every slot waits, and no frame is lost. Errors of any thread are raised at the caller, after the results before them.
+Things are followed from frame to frame at the caller's end, since only there it is known which frames were delivered.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from threading import Thread
 from types import TracebackType
 from typing import Any
 
+from edgeseg.core.masks import InstanceMasks, Masks
 from edgeseg.core.result import Frame, Result, Timing
 from edgeseg.runtime.cpu import usable_cores
 from edgeseg.runtime.segmenter import DEFAULT_MODEL, Segmenter, Stage, load
@@ -23,6 +25,7 @@ from edgeseg.streaming.ledger import Ledger
 from edgeseg.streaming.opening import open_source
 from edgeseg.streaming.slot import Slot, SlotClosed
 from edgeseg.streaming.source import Source
+from edgeseg.vision.tracking import Tracker
 
 NEWER_FRAME = "newer frame"
 SLOW_READER = "slow reader"
@@ -30,6 +33,8 @@ STALE = "stale"
 STOPPED = "stopped"
 
 JOIN_SECONDS = 10.0
+USUAL_FPS = 30.0
+"""Of a source without a clock, such as a folder of pictures."""
 
 
 @dataclass
@@ -53,6 +58,7 @@ class Stream:
         self.segmenter = segmenter
         self.ledger = Ledger()
         self._owns_segmenter = owns_segmenter
+        self._tracker = Tracker() if segmenter.bundle.task == "instances" else None
         live = source.live
         self._slots: list[Slot[_Job]] = [Slot(newest_wins=live) for _ in range(len(segmenter.stages) + 1)]
         self._threads = [Thread(target=self._capture, name="edgeseg-capture", daemon=True)]
@@ -79,9 +85,10 @@ class Stream:
             for thread in self._threads:
                 thread.start()
         job = self._slots[-1].get()
+        masks = self._tracked(job)
         self.ledger.delivered(job.ticket)
         timing = Timing(job.spans, time.monotonic_ns())
-        return Result(job.frame, job.value, timing, self.segmenter.engine)
+        return Result(job.frame, masks, timing, self.segmenter.engine)
 
     def close(self) -> None:
         """Ends every thread, lets go of the source, and settles what was still in flight. May be called twice."""
@@ -104,6 +111,18 @@ class Stream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _tracked(self, job: _Job) -> Masks:
+        """Gives the things of a frame their ids, unless the segmenter did."""
+        masks: Masks = job.value
+        if self._tracker is None or not isinstance(masks, InstanceMasks) or masks.ids is not None:
+            return masks
+        # A file is read at another pace than it was filmed at.
+        filmed = job.frame.index / (getattr(self.source, "fps", None) or USUAL_FPS)
+        begin = time.monotonic_ns()
+        masks = self._tracker(masks, job.frame.captured_ns / 1e9 if self.source.live else filmed)
+        job.spans["track"] = (begin, time.monotonic_ns())
+        return masks
 
     def _capture(self) -> None:
         outbox = self._slots[0]

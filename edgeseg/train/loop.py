@@ -21,7 +21,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from edgeseg.core.errors import EdgesegError, UsageError
+from edgeseg.models import INSTANCE_MODELS
 from edgeseg.train import checkpoint, diary
+from edgeseg.train.instances import InstanceTask
 from edgeseg.train.peers import Peers, joined
 from edgeseg.train.recipe import Recipe
 from edgeseg.train.semantic import Semantic
@@ -48,7 +50,7 @@ def train(recipe: Recipe) -> Path:
                 loss = run.train_epoch(lambda: progress.advance(task))
                 if peers.first:
                     entry = run.close_epoch(loss, begun)
-                    progress.update(task, note=_note(entry))
+                    progress.update(task, note=_note(entry, run.task.figure))
                     if run.left_out > steps * MOST_LEFT_OUT:
                         progress.console.print(
                             f"epoch {run.epoch}: {run.left_out} of {steps} steps left out, their gradient was not "
@@ -105,7 +107,7 @@ class _Run:
         self.path, self.best_path = recipe.out / checkpoint.WEIGHTS, recipe.out / checkpoint.BEST
         if self.path.exists() and not recipe.resume:
             raise UsageError(f"{recipe.out} holds a training run: give --resume, or another --out")
-        self.task: Task = Semantic(recipe, peers)
+        self.task: Task = (InstanceTask if recipe.model in INSTANCE_MODELS else Semantic)(recipe, peers)
         torch.manual_seed(recipe.seed)
         self._build()
         recipe.out.mkdir(parents=True, exist_ok=True)
@@ -233,6 +235,6 @@ def _progress(peers: Peers) -> Progress:
     )
 
 
-def _note(entry: diary.Entry) -> str:
-    measured = f"  mIoU {100 * entry.miou:.1f}" if math.isfinite(entry.miou) else ""
+def _note(entry: diary.Entry, figure: str) -> str:
+    measured = f"  {figure} {100 * entry.miou:.1f}" if math.isfinite(entry.miou) else ""
     return f"epoch {entry.epoch}  loss {entry.loss:.3f}{measured}"

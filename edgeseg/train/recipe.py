@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from edgeseg.core.errors import UsageError
+from edgeseg.models import INSTANCE_MODELS
 
 SIDE_MULTIPLE = 32
-"""Every network halves the image five times."""
+"""Every semantic network halves the image five times, and wants whole pixels."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,11 @@ class View:
     """How an image is looked at in training."""
 
     input_size: tuple[int, int] = (576, 384)
-    """Width and height that the deployed network stretches every image to; scale 1 means this size."""
+    """Width and height that the deployed network stretches every image to; scale 1 means this size. For instances, which
+    want a square, 416 416 unless another is given."""
 
     crop: tuple[int, int] = (576, 384)
-    """Width and height that a training step sees."""
+    """Width and height that a training step sees; for instances the input size."""
 
     label_stride: int = 2
     """Image pixels a label of the loss, along each side."""
@@ -149,6 +151,9 @@ class Recipe:
     class_power: float = 0.15
     """Rare classes count more: weight = (1 / frequency) ** this."""
 
+    copy_paste: float = 0.5
+    """Share of the views that things of another image are pasted into; for instances alone."""
+
     clip: float = 5.0
     """Largest norm of the gradient; a step where it is not finite is left out."""
 
@@ -184,7 +189,7 @@ class Recipe:
             raise UsageError(f"--lr is {self.lr}: give 0 or more")
         if self.seed < 0:
             raise UsageError(f"--seed is {self.seed}: give 0 or more")
-        for name in ("input_size", "crop"):
+        for name in () if self.model in INSTANCE_MODELS else ("input_size", "crop"):
             width, height = getattr(self.view, name)
             if min(width, height) < SIDE_MULTIPLE or width % SIDE_MULTIPLE or height % SIDE_MULTIPLE:
                 raise UsageError(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from edgeseg.core.bundle import Bundle
 from edgeseg.core.catalog import open_bundle
-from edgeseg.core.errors import UsageError
+from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.models.folding import HALF, unfold
 from edgeseg.models.layers import SegmentationNetwork
 from edgeseg.models.mobilenet import MobileNetV2, load_imagenet
@@ -43,6 +43,10 @@ def begin_from(start: Path, network: SegmentationNetwork, model: str, images: Te
         if shapes.get(name.removesuffix("bias") + "weight", value.shape)[0] == value.shape[0]
         and shapes.get(name, value.shape) == value.shape
     }
+    if 2 * sum(name.endswith("weight") for name in fitting) < sum(
+        value.ndim == 4 for value in network.state_dict().values()
+    ):
+        raise EdgesegError(f"{bundle.path}: an older export, whose weights lost their names; --start from a checkpoint")
     network.load_state_dict({**network.state_dict(), **{k: v for k, v in fitting.items() if k in shapes}})
     unfold(network, fitting, Normalise()(images))
 

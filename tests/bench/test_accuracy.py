@@ -9,7 +9,7 @@ import pytest
 
 from edgeseg.bench.accuracy import judge
 from edgeseg.core.errors import UsageError
-from edgeseg.runtime.segmenter import load
+from edgeseg.runtime.segmenter import SemanticSegmenter, load
 
 BAR = 60
 
@@ -32,9 +32,15 @@ class Bars:
         return f"bars {index}", self._image, labels
 
 
+def _opened(folder: Path) -> SemanticSegmenter:
+    segmenter = load(folder, engine="onnxruntime")
+    assert isinstance(segmenter, SemanticSegmenter)
+    return segmenter
+
+
 def test_figures_are_over_all_images_together(bundle_folder: Path, bars: np.ndarray) -> None:
     done: list[int] = []
-    with load(bundle_folder, engine="onnxruntime") as segmenter:
+    with _opened(bundle_folder) as segmenter:
         right = judge(segmenter, Bars(bars, (0, 0)), done.append)
         half = judge(segmenter, Bars(bars, (0, 40)))
     assert done == [1, 2]
@@ -49,7 +55,7 @@ def test_figures_are_over_all_images_together(bundle_folder: Path, bars: np.ndar
 
 
 def test_no_image_is_a_usage_error(bundle_folder: Path, bars: np.ndarray) -> None:
-    with load(bundle_folder, engine="onnxruntime") as segmenter, pytest.raises(UsageError, match="no image"):
+    with _opened(bundle_folder) as segmenter, pytest.raises(UsageError, match="no image"):
         judge(segmenter, Bars(bars, ()))
 
 
@@ -64,5 +70,5 @@ def test_no_image_is_a_usage_error(bundle_folder: Path, bars: np.ndarray) -> Non
 def test_the_first_class_that_differs_is_named(
     bundle_folder: Path, bars: np.ndarray, classes: tuple[str, ...], said: str
 ) -> None:
-    with load(bundle_folder, engine="onnxruntime") as segmenter, pytest.raises(UsageError, match=said):
+    with _opened(bundle_folder) as segmenter, pytest.raises(UsageError, match=said):
         judge(segmenter, Bars(bars, (0,), classes))

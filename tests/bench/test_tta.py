@@ -18,6 +18,7 @@ from edgeseg.runtime.segmenter import SemanticSegmenter, load
 @pytest.fixture(scope="module")
 def shipped() -> Iterator[SemanticSegmenter]:
     with load("fast-scnn-street", engine="onnxruntime", precision="fp32") as segmenter:
+        assert isinstance(segmenter, SemanticSegmenter)
         yield segmenter
 
 

@@ -70,9 +70,9 @@ def shapes(size: int) -> YolactOutput:
 )
 def test_its_size_and_cost_are_the_docstrings(width: int, count: int, costs: tuple[int, ...]) -> None:
     with torch.device("meta"):
-        network = Yolact(1, width=width)
-    assert weights(network) == count
-    assert tuple(macs(network, size, size) for size in (320, 416, 550)) == costs
+        networks = {size: Yolact(1, size, width=width) for size in (320, 416, 550)}
+    assert {weights(network) for network in networks.values()} == {count}
+    assert tuple(macs(network, size, size) for size, network in networks.items()) == costs
     assert Yolact.__doc__ is not None
     for said in (f"{count / 1e6:.2f} M", *(f"{cost / 1e9:.2f} G" for cost in costs)):
         assert said in Yolact.__doc__

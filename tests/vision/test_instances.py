@@ -14,12 +14,16 @@ from edgeseg.vision.instances import CANDIDATES, decode_instances, fast_nms, fin
 torch.set_num_threads(1)
 
 
+def reals(values: object) -> NDArray[np.float32]:
+    return np.array(values, dtype=np.float32)
+
+
 def upsampled(coefficients: NDArray, prototypes: NDArray, height: int, width: int) -> NDArray:
     """The linear combinations at the frame's pixels, float32 [N, height, width]."""
     combined = torch.einsum("nk,khw->nhw", torch.from_numpy(coefficients), torch.from_numpy(prototypes))
-    return torch.nn.functional.interpolate(
-        combined[None], size=(height, width), mode="bilinear", align_corners=False
-    )[0].numpy()
+    return torch.nn.functional.interpolate(combined[None], size=(height, width), mode="bilinear", align_corners=False)[
+        0
+    ].numpy()
 
 
 def inside(boxes: NDArray, height: int, width: int) -> NDArray:
@@ -36,7 +40,7 @@ def assert_masks_are_exact(coefficients: NDArray, prototypes: NDArray, boxes: ND
         boxes, scores, coefficients, prototypes, height, width, overlap=1.0, most=count
     )
     values = upsampled(coefficients, prototypes, height, width)
-    expected = (values > 0) & inside(boxes * np.float32([width, height, width, height]), height, width)
+    expected = (values > 0) & inside(boxes * reals([width, height, width, height]), height, width)
     undecided = np.abs(values) <= 4e-6 * np.abs(coefficients).sum(axis=1).max() * max(1.0, np.abs(prototypes).max())
     seen = np.searchsorted(-scores[:, 0], -found)
     np.testing.assert_array_equal(scores[seen, 0], found)
@@ -55,7 +59,12 @@ def some_boxes(rng: np.random.Generator, count: int) -> NDArray[np.float32]:
 
 @settings(max_examples=120, deadline=None)
 @given(
-    st.integers(1, 5), st.integers(1, 9), st.integers(1, 9), st.integers(1, 70), st.integers(1, 70), st.integers(0, 9999)
+    st.integers(1, 5),
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.integers(1, 70),
+    st.integers(1, 70),
+    st.integers(0, 9999),
 )
 def test_any_prototypes_at_any_size(kinds: int, rows: int, columns: int, height: int, width: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -97,9 +106,11 @@ def fast_nms_in_torch(boxes: NDArray, scores: NDArray, threshold: float, overlap
 def test_fast_nms_is_the_papers(seed: int, classes: int, overlap: float, count: int) -> None:
     rng = np.random.default_rng(seed)
     corner = rng.random((count, 2), dtype=np.float32) * np.float32(0.6)
-    boxes = np.concatenate([corner, corner + rng.random((count, 2), dtype=np.float32) * np.float32(0.39) + 0.01], axis=1)
+    boxes = np.concatenate(
+        [corner, corner + rng.random((count, 2), dtype=np.float32) * np.float32(0.39) + 0.01], axis=1
+    )
     boxes = boxes.astype(np.float32)
-    scores = rng.integers(0, 40, (count, classes)).astype(np.float32) / 40  # ties abound
+    scores = reals(rng.integers(0, 40, (count, classes)) / 40)  # ties abound
     anchors, labels = fast_nms(boxes, scores, 0.3, overlap, most=10_000)
     assert set(zip(anchors.tolist(), labels.tolist(), strict=True)) == fast_nms_in_torch(boxes, scores, 0.3, overlap)
     rank = [(-scores[a, c], a, c) for a, c in zip(anchors, labels, strict=True)]
@@ -109,9 +120,16 @@ def test_fast_nms_is_the_papers(seed: int, classes: int, overlap: float, count: 
 
 
 def test_a_box_that_goes_takes_others_with_it_as_fast_nms_has_it() -> None:
-    boxes = np.float32([[0, 0, 0.4, 0.1], [0.1, 0, 0.5, 0.1], [0.2, 0, 0.6, 0.1]])
-    anchors, _ = fast_nms(boxes, np.float32([[0.9], [0.8], [0.7]]), 0.3, 0.5, 100)
+    boxes = reals([[0, 0, 0.4, 0.1], [0.1, 0, 0.5, 0.1], [0.2, 0, 0.6, 0.1]])
+    anchors, _ = fast_nms(boxes, reals([[0.9], [0.8], [0.7]]), 0.3, 0.5, 100)
     assert anchors.tolist() == [0]
+
+
+def test_a_box_stays_at_the_very_overlap_and_goes_beyond_it() -> None:
+    boxes = reals([[0, 0, 0.5, 0.5], [0, 0, 0.25, 0.5]])
+    scores = reals([[0.9], [0.8]])
+    assert fast_nms(boxes, scores, 0.3, 0.5, 100)[0].tolist() == [0, 1]
+    assert fast_nms(boxes, scores, 0.3, 0.499, 100)[0].tolist() == [0]
 
 
 def full_frame(count: int, classes: int = 1) -> tuple[NDArray, NDArray, NDArray, NDArray]:
@@ -146,7 +164,7 @@ def test_no_thing_and_two_hundred() -> None:
 )
 def test_a_box_that_leaves_the_frame_is_cut_to_it(box: tuple[float, ...], pixels: tuple[int, ...]) -> None:
     _, scores, coefficients, prototypes = full_frame(1)
-    things = find_things(np.float32([box]), scores, coefficients, prototypes, 20, 40)
+    things = find_things(reals([box]), scores, coefficients, prototypes, 20, 40)
     assert things.windows.tolist() == [list(pixels)]
     assert things.cutouts[0].all()
     assert things.boxes.min() >= 0

@@ -117,6 +117,20 @@ def test_the_surer_thing_lies_on_top_and_the_rest_is_untouched() -> None:
     np.testing.assert_array_equal(painted[~seen.masks.any(axis=0)], image[~seen.masks.any(axis=0)])
 
 
+def test_a_thing_is_outlined_all_around_and_where_one_covers_another() -> None:
+    image = np.full((40, 60, 3), 100, dtype=np.uint8)
+    seen = things()
+    painted = paint_instances(image, seen, PALETTE, opacity=0.5)
+    disc, square = seen.masks[0] & ~seen.masks[1], seen.masks[1]
+    for shown, colour in ((disc, PALETTE[0]), (square, PALETTE[2])):
+        framed = np.pad(shown, 1)
+        core = framed[1:-1, 1:-1] & framed[:-2, 1:-1] & framed[2:, 1:-1] & framed[1:-1, :-2] & framed[1:-1, 2:]
+        bgr = np.array(colour[::-1], dtype=np.float64)
+        line = blended(image, bgr * (1 - LINE_WHITE) + 255 * LINE_WHITE, LINE_OPACITY)
+        np.testing.assert_array_equal(painted[shown & ~core], line[shown & ~core])
+        np.testing.assert_array_equal(painted[core], blended(image, bgr, 0.5)[core])
+
+
 def test_a_tracked_thing_keeps_its_colour_whatever_else_is_seen() -> None:
     image = np.zeros((40, 60, 3), dtype=np.uint8)
     both = paint_instances(image, things(ids=[7, 8]), PALETTE, opacity=1.0)

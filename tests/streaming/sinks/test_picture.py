@@ -13,6 +13,7 @@ from edgeseg.streaming.sinks import window
 from edgeseg.streaming.sinks.picture import Painter
 from edgeseg.streaming.sinks.still import StillSink
 from edgeseg.streaming.sinks.window import WindowSink, window_reason
+from edgeseg.vision.background import Background
 from edgeseg.vision.overlay import paint
 
 
@@ -27,17 +28,37 @@ def test_a_result_is_painted_once_for_all_who_look_and_its_frame_stays_as_it_was
     np.testing.assert_array_equal(first.frame.image, before)
 
 
-@pytest.mark.parametrize("instances", [False, True])
-def test_the_picture_shows_mask_line_and_legend(make_result, painter: Painter, instances: bool) -> None:
-    result = make_result(0, 640, 480, instances=instances)
+def test_the_picture_shows_mask_line_and_legend(make_result, painter: Painter) -> None:
+    result = make_result(0, 640, 480)
     picture = painter.paint(result)
     assert picture.shape == (480, 640, 3)
     assert (picture[:60] > 240).all(axis=2).any(), "the line"
     assert (picture[400:] == np.array([66, 36, 232])).all(axis=2).any(), "the legend's chip"
-    changed = (picture[200:280] != result.frame.image[200:280]).any(axis=2)
-    inside = result.masks.of("disc")[200:280]
-    assert changed[inside].all()
-    assert changed[~inside].all() != instances, "of instances only the things are painted"
+    assert (picture[200:280] != result.frame.image[200:280]).any(axis=2).all()
+
+
+def test_of_things_the_picture_shows_each_with_its_tag_and_nothing_else_but_the_line(
+    make_result, painter: Painter
+) -> None:
+    result = make_result(0, 640, 480, instances=True)
+    picture = painter.paint(result)
+    changed = (picture != result.frame.image).any(axis=2)
+    x0, y0, x1, _ = result.masks.boxes[0].astype(int)
+    assert changed[result.masks.masks[0]].all()
+    assert (picture[:60] > 240).all(axis=2).any(), "the line"
+    assert changed[y0 - 12, x0 + 5 : x0 + 40].all(), "the tag, above the box"
+    changed[result.masks.masks[0]] = changed[:60] = changed[y0 - 30 : y0, x0:x1] = False
+    assert not changed.any()
+
+
+def test_before_a_background_things_have_no_tags(make_result) -> None:
+    painter = Painter(
+        ("ground", "disc"), ((1, 2, 3), (232, 36, 66)), lambda r: "", Background("#ffffff", keep=("disc",))
+    )
+    result = make_result(0, 640, 480, instances=True)
+    away = ~result.masks.masks[0]
+    away &= cv2.erode(away.astype(np.uint8), np.ones((41, 41), np.uint8)).astype(bool)
+    assert (painter.paint(result)[away] == 255).all()
 
 
 def test_another_size_gets_words_of_its_own(make_result, painter: Painter) -> None:
