@@ -21,10 +21,10 @@ def catalog() -> dict[str, Path]:
 
 def open_bundle(name_or_path: str) -> Bundle:
     """Opens a bundle by its name or its folder. Raises UsageError with the nearest names, or BundleError."""
-    path = Path(name_or_path)
-    if path.is_dir():
+    path, known = Path(name_or_path), catalog()
+    # A folder of one's images may be called as the model that was trained on them.
+    if path.is_dir() and ((path / MANIFEST).exists() or name_or_path not in known):
         return Bundle.open(path)
-    known = catalog()
     if name_or_path in known:
         return Bundle.open(known[name_or_path])
     raise UsageError(f"no model {name_or_path!r}: {did_you_mean(name_or_path, known)} (or give a bundle's folder)")

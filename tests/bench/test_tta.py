@@ -33,6 +33,7 @@ def test_the_views_are_put_back_where_they_were_taken(bundle_folder: Path, bars:
     image[:30] = bars[0, 0]
     truth = (image[:, :, 1] == bars[0, 60, 1]) * 1 + (image[:, :, 0] == bars[0, 120, 0]) * 2
     with load(bundle_folder, engine="onnxruntime") as segmenter:
+        assert isinstance(segmenter, SemanticSegmenter)
         answer = augmented(segmenter.logits, image)
     inner = np.zeros(truth.shape, bool)
     inner[4:-4, 4:-4] = True
