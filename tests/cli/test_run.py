@@ -136,7 +136,7 @@ def test_bad_input_is_answered_in_one_line_and_leaves_nothing(
 
 def test_an_unknown_model_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(STREET, "--model", "fast-scn-street") == 2
-    assert "did you mean fast-scnn-street?" in capsys.readouterr().err
+    assert "did you mean fast-scnn-street" in capsys.readouterr().err
 
 
 def test_ctrl_c_finishes_the_clip_and_prints_the_table(bundle_folder: Path) -> None:

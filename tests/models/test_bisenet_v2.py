@@ -131,4 +131,5 @@ def test_the_exported_graph_gives_the_same_logits(network: BiSeNetV2) -> None:
     logits = checked_outputs(to_onnx(deployed, about, "test"), network, image)["logits"]
     with torch.inference_mode():
         expected = network(Normalise()(torch.from_numpy(image)[None])).numpy()
-    np.testing.assert_allclose(logits, expected, atol=1e-3 * float(np.abs(expected).max()))
+    # Weights are stored as halves.
+    np.testing.assert_allclose(logits, expected, atol=5e-3 * float(np.abs(expected).max()))
