@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeseg.core.errors import UsageError
 from edgeseg.data.classes import STREET_CLASSES, STREET_PALETTE
 from edgeseg.data.instances import Instances, InstanceSample
-from edgeseg.data.street import Street
 from edgeseg.data.street_samples import StreetSamples
 
 SMALLEST = 12
@@ -18,7 +16,7 @@ background, and nothing shows what it is, so that nobody can be asked to find it
 class StreetInstances:
     """The frames of `StreetSamples`, with the things that move or could.
 
-    frames: how many. seed: the first of the seeds. Not for two threads at once. Raises UsageError for less than one frame.
+    frames: how many. seed: the first of the seeds. Raises UsageError for less than one frame.
     """
 
     classes: tuple[str, ...] = ("car", "pedestrian", "bicyclist")
@@ -28,28 +26,13 @@ class StreetInstances:
     partial = False
 
     def __init__(self, frames: int, seed: int) -> None:
-        if frames < 1:
-            raise UsageError(f"{frames} frames of the street are none; ask for 1 or more")
-        self._frames = frames
-        self._first = seed
-        self._drive: Street | None = None
+        self._frames = StreetSamples(frames, seed)
 
     def __len__(self) -> int:
-        return self._frames
+        return len(self._frames)
 
     def __getitem__(self, index: int) -> InstanceSample:
-        if not 0 <= index < self._frames:
-            raise IndexError(index)
-        turn, position = divmod(index, StreetSamples.FRAMES_A_SEED)
-        drive = self._drive_of(self._first + turn, StreetSamples.SIZES[turn % len(StreetSamples.SIZES)])
-        view = drive.render(position * StreetSamples.SPACING)
+        name, view = self._frames.view(index)
         masks = view.instances == np.array([thing.id for thing in view.objects], np.uint16)[:, None, None]
         labels = np.array([self.classes.index(STREET_CLASSES[thing.label]) for thing in view.objects], np.int64)
-        things = Instances(masks, labels, masks.sum(axis=(1, 2)) < SMALLEST)
-        return f"street-{drive.seed}-{position * StreetSamples.SPACING:05d}", view.image, things
-
-    def _drive_of(self, seed: int, size: tuple[int, int]) -> Street:
-        # Building a street takes longer than rendering a frame of it.
-        if self._drive is None or self._drive.seed != seed:
-            self._drive = Street(seed, *size)
-        return self._drive
+        return name, view.image, Instances(masks, labels, masks.sum(axis=(1, 2)) < SMALLEST)

@@ -7,7 +7,7 @@ import threading
 from edgeseg.core.errors import UsageError
 from edgeseg.data.classes import STREET_CLASSES, STREET_PALETTE
 from edgeseg.data.protocol import Sample
-from edgeseg.data.street import Street
+from edgeseg.data.street import Street, StreetView
 
 
 class StreetSamples:
@@ -37,14 +37,18 @@ class StreetSamples:
         return self._frames
 
     def __getitem__(self, index: int) -> Sample:
+        name, view = self.view(index)
+        return name, view.image, view.labels
+
+    def view(self, index: int) -> tuple[str, StreetView]:
+        """Returns a frame's name and all that is known of it."""
         if not 0 <= index < self._frames:
             raise IndexError(index)
         turn, position = divmod(index, self.FRAMES_A_SEED)
         # A street renders one frame at a time; training asks from several threads.
         with self._rendering:
             drive = self._drive_of(self._first + turn, self.SIZES[turn % len(self.SIZES)])
-            view = drive.render(position * self.SPACING)
-        return f"street-{drive.seed}-{position * self.SPACING:05d}", view.image, view.labels
+            return f"street-{drive.seed}-{position * self.SPACING:05d}", drive.render(position * self.SPACING)
 
     def _drive_of(self, seed: int, size: tuple[int, int]) -> Street:
         # Building a street takes longer than rendering a frame of it.

@@ -17,7 +17,7 @@ def augment(
     image: NDArray[np.uint8], labels: NDArray[np.uint8], view: View, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Returns a random view: image uint8 [h, w, 3] BGR, and labels uint8 [h / label_stride, w / label_stride]."""
-    matrix = _placement(labels, view, rng)
+    matrix = placement(labels, view, rng)
     stride = view.label_stride
     width, height = view.crop
     seen = cv2.warpAffine(
@@ -36,10 +36,10 @@ def augment(
     )
     if view.blur and rng.random() < view.blur:
         seen = cv2.GaussianBlur(seen, (0, 0), rng.uniform(0.3, 1.5))
-    return _recoloured(np.asarray(seen, np.uint8), view.colour, rng), np.asarray(judged, np.uint8)
+    return recoloured(np.asarray(seen, np.uint8), view.colour, rng), np.asarray(judged, np.uint8)
 
 
-def _placement(labels: NDArray[np.uint8], view: View, rng: np.random.Generator) -> NDArray[np.float64]:
+def placement(labels: NDArray[np.uint8], view: View, rng: np.random.Generator) -> NDArray[np.float64]:
     """Returns the 2x3 matrix from image to crop pixels (pixel centres at whole numbers)."""
     height, width = labels.shape
     low, high = np.log(view.scale)
@@ -71,7 +71,7 @@ def _pixel_of_some_class(labels: NDArray[np.uint8], rng: np.random.Generator) ->
     return np.array([4.0 * columns[chosen], 4.0 * rows[chosen]])
 
 
-def _recoloured(image: NDArray[np.uint8], strength: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+def recoloured(image: NDArray[np.uint8], strength: float, rng: np.random.Generator) -> NDArray[np.uint8]:
     if strength == 0:
         return image
     contrast, saturation = 1 + rng.uniform(-strength, strength, 2)

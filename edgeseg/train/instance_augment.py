@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgeseg.data.classes import IGNORE_ID
 from edgeseg.data.instances import mask_boxes
 from edgeseg.data.packed import PackedInstances
-from edgeseg.train.augment import PADDING_BGR, _placement, _recoloured
+from edgeseg.train.augment import PADDING_BGR, placement, recoloured
 from edgeseg.train.recipe import View
 
 Pixels = NDArray[np.uint8]
@@ -99,7 +99,7 @@ def augment_instances(
 
     donor: another image, whose things are pasted as `paste` says.
     """
-    scene = _seen(sample, _placement(_label_map(sample.things, view.balance > 0), view, rng), view.crop)
+    scene = _seen(sample, placement(_label_map(sample.things, view.balance > 0), view, rng), view.crop)
     if donor is not None:
         paste = paste or CopyPaste()
         source = _seen(donor, _donor_placement(donor, view, paste, rng), view.crop)
@@ -109,7 +109,7 @@ def augment_instances(
     shown = scene.image
     if view.blur and rng.random() < view.blur:
         shown = np.asarray(cv2.GaussianBlur(shown, (0, 0), rng.uniform(0.3, 1.5)), np.uint8)
-    return _recoloured(shown, view.colour, rng), _target(scene, sample.labelled)
+    return recoloured(shown, view.colour, rng), _target(scene, sample.labelled)
 
 
 def prototype_side(side: int) -> int:
@@ -127,7 +127,7 @@ def _label_map(things: PackedInstances, painted: bool) -> Pixels:
 
 
 def _donor_placement(donor: Labelled, view: View, paste: CopyPaste, rng: np.random.Generator) -> NDArray[np.float64]:
-    matrix = _placement(_label_map(donor.things, painted=False), replace(view, scale=paste.scale, balance=0.0), rng)
+    matrix = placement(_label_map(donor.things, painted=False), replace(view, scale=paste.scale, balance=0.0), rng)
     # Whoever is cut off at the waist by the lower edge of an image fits at no other place.
     if rng.random() < 0.5:
         bottom = matrix[1, 1] * (donor.things.height - 0.5) + matrix[1, 2] + 0.5

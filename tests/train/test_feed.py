@@ -11,7 +11,7 @@ from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.data.camvid import CamVid
 from edgeseg.data.classes import IGNORE_ID
 from edgeseg.data.protocol import Sample, Samples
-from edgeseg.train import feed
+from edgeseg.train import feed, schedule
 from edgeseg.train.feed import Batch, Feed
 from edgeseg.train.loop import train
 from edgeseg.train.recipe import View
@@ -63,7 +63,7 @@ def test_the_views_are_the_same_however_many_threads_make_them(
     sets: list[Samples] = [CamVid(street_folder, "train")]
     made = []
     for threads in (1, 5):
-        monkeypatch.setattr(feed, "_spare_cores", lambda threads=threads: threads)
+        monkeypatch.setattr(schedule, "spare_cores", lambda threads=threads: threads)
         made.append(_all(sets, 1))
     assert [batch[0].shape for batch in made[0]] == [(4, 32, 64, 3)] * 2
     assert [batch[1].shape for batch in made[0]] == [(4, 16, 32)] * 2
