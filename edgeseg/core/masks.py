@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.core import rle
+from edgeseg.core.cutouts import Cutouts
 from edgeseg.core.errors import UsageError, did_you_mean
 
 
@@ -40,7 +42,7 @@ class SemanticMask:
 class InstanceMasks:
     """A mask for each thing seen.
 
-    masks: bool [N, H, W], at the image's own size.
+    given: the masks, in whole or cut out; `masks` and `cutouts` give them in either form, made when first asked for.
     boxes: float32 [N, 4], x0 y0 x1 y1 in pixels.
     scores: float32 [N] in 0..1.
     labels: uint8 [N], class ids.
@@ -48,7 +50,7 @@ class InstanceMasks:
     ids: int64 [N], the same number for the same thing from frame to frame, or None without a tracker.
     """
 
-    masks: NDArray[np.bool_]
+    given: NDArray[np.bool_] | Cutouts
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     labels: NDArray[np.uint8]
@@ -56,20 +58,41 @@ class InstanceMasks:
     ids: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
-        return len(self.masks)
+        return len(self.given)
+
+    @cached_property
+    def masks(self) -> NDArray[np.bool_]:
+        """bool [N, H, W], at the image's own size. Whole masks of many things cost more than finding them: see `cutouts`."""
+        return self.given.whole() if isinstance(self.given, Cutouts) else self.given
+
+    @cached_property
+    def cutouts(self) -> Cutouts:
+        """The masks where they may be true."""
+        return self.given if isinstance(self.given, Cutouts) else Cutouts.of(self.given)
+
+    def chosen(self, which: NDArray[np.bool_]) -> InstanceMasks:
+        """Returns some of the things, bool [N]."""
+        return replace(
+            self,
+            given=self.given.chosen(which) if isinstance(self.given, Cutouts) else self.given[which],
+            boxes=self.boxes[which],
+            scores=self.scores[which],
+            labels=self.labels[which],
+            ids=None if self.ids is None else self.ids[which],
+        )
 
     def of(self, name: str) -> NDArray[np.bool_]:
         """Returns bool [H, W], true where any thing of class `name` is. Raises UsageError for an unknown class."""
-        chosen = self.masks[self.labels == _class_id(name, self.classes)]
-        return np.logical_or.reduce(chosen, axis=0) if len(chosen) else np.zeros(self.masks.shape[1:], dtype=bool)
+        return self.cutouts.chosen(self.labels == _class_id(name, self.classes)).any()
 
     def to_coco(self) -> list[dict[str, Any]]:
         """Returns one COCO result a thing: segmentation (RLE), bbox (x y w h, px), score, category, and id where tracked."""
         results: list[dict[str, Any]] = []
-        for position, mask in enumerate(self.masks):
+        cut = self.cutouts
+        for position, (window, pixels) in enumerate(zip(cut.windows, cut.pixels, strict=True)):
             x0, y0, x1, y1 = (float(v) for v in self.boxes[position])
             result: dict[str, Any] = {
-                "segmentation": rle.encode(mask),
+                "segmentation": rle.encode_cutout(pixels, int(window[0]), int(window[1]), cut.height, cut.width),
                 "bbox": [x0, y0, x1 - x0, y1 - y0],
                 "score": float(self.scores[position]),
                 "category": self.classes[int(self.labels[position])],

@@ -24,13 +24,20 @@ class Rle(TypedDict):
 
 def encode(mask: NDArray[np.bool_]) -> Rle:
     """Encodes a mask, bool [H, W]."""
-    height, width = mask.shape
-    flat = np.asarray(mask, dtype=bool).ravel(order="F")
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    bounds = np.concatenate(([0], edges, [flat.size]))
+    return encode_cutout(mask, 0, 0, *mask.shape)
+
+
+def encode_cutout(mask: NDArray[np.bool_], left: int, top: int, height: int, width: int) -> Rle:
+    """Encodes a mask of height x width of which `mask`, bool [h, w], is the part from left, top on; the rest is false."""
+    columns = np.zeros((mask.shape[1], height), dtype=bool)
+    columns[:, top : top + mask.shape[0]] = mask.T
+    # False before the first pixel and behind the last, so that each run of true has both its ends.
+    flat = np.concatenate(([False], columns.ravel(), [False]))
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + left * height
+    bounds = np.concatenate(([0], edges, [height * width]))
     counts = np.diff(bounds).tolist()
-    if flat.size and flat[0]:
-        counts.insert(0, 0)
+    if len(counts) > 1 and counts[-1] == 0:
+        counts.pop()
     return {"size": [height, width], "counts": _pack(counts)}
 
 

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.core.bundle import Bundle
+from edgeseg.core.cutouts import Cutouts
 from edgeseg.core.errors import BundleError
 from edgeseg.core.masks import InstanceMasks
 from edgeseg.runtime.engine import Engine
 from edgeseg.runtime.stage import Stage
 from edgeseg.vision.fit import stretch
-from edgeseg.vision.instances import decode_instances
+from edgeseg.vision.instances import find_things
 
 
 class Outputs(NamedTuple):
@@ -72,7 +73,7 @@ class InstanceSegmenter:
         # Two things are made up that fill the frame, since no image is known to show anything.
         boxes = np.array([[0, 0, 1, 1]] * 2, dtype=np.float32)
         ones = np.ones((2, 1), dtype=np.float32)
-        decode_instances(boxes, ones, ones, np.ones((1, 2, 2), dtype=np.float32), 2, 2)
+        find_things(boxes, ones, ones, np.ones((1, 2, 2), dtype=np.float32), 2, 2)
 
     def close(self) -> None:
         """Closes the engine."""
@@ -95,8 +96,9 @@ class InstanceSegmenter:
         return _Answer(Outputs(*(answer[name][0].copy() for name in Outputs._fields)), fitted.height, fitted.width)
 
     def _decode(self, answer: _Answer) -> InstanceMasks:
-        masks, boxes, scores, labels = decode_instances(*answer.outputs, answer.height, answer.width)
-        return InstanceMasks(masks, boxes, scores, labels, self.bundle.classes)
+        things = find_things(*answer.outputs, answer.height, answer.width)
+        cutouts = Cutouts(things.windows, things.cutouts, answer.height, answer.width)
+        return InstanceMasks(cutouts, things.boxes, things.scores, things.labels, self.bundle.classes)
 
 
 def _check_outputs(bundle: Bundle, answer: dict[str, NDArray[np.float32]]) -> None:

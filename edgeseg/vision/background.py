@@ -167,7 +167,7 @@ def _front(masks: Masks, names: tuple[str, ...]) -> NDArray[np.uint8]:
     """255 where one of the classes is, uint8 [H, W]."""
     if isinstance(masks, InstanceMasks):
         chosen = np.isin(masks.labels, [masks.classes.index(name) for name in names])
-        return masks.masks[chosen].any(axis=0).astype(np.uint8) * np.uint8(255)
+        return masks.cutouts.chosen(chosen).any().astype(np.uint8) * np.uint8(255)
     table = np.zeros(256, dtype=np.uint8)
     table[[masks.classes.index(name) for name in names]] = 255
     return np.asarray(cv2.LUT(masks.labels, table), dtype=np.uint8)

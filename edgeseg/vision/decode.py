@@ -11,11 +11,11 @@ cell is a convex combination of its four corners, so:
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from edgeseg.vision.bilinear import axis
 
 
 def decode(logits: NDArray[np.float32], height: int, width: int) -> NDArray[np.uint8]:
@@ -24,24 +24,12 @@ def decode(logits: NDArray[np.float32], height: int, width: int) -> NDArray[np.u
     logits: float32 [C, h, w], C <= 255. Returns uint8 [height, width]. Equal values at a pixel may go to either class.
     """
     _, rows, columns = logits.shape
-    first_row, row_weight = _axis(rows, height)
-    first_column, column_weight = _axis(columns, width)
+    first_row, _, row_weight = axis(rows, height)
+    first_column, _, column_weight = axis(columns, width)
     labels = np.empty((height, width), dtype=np.uint8)
     corners = np.ascontiguousarray(logits.transpose(1, 2, 0), dtype=np.float32)
     _decode(corners, first_row, row_weight, first_column, column_weight, labels)
     return labels
-
-
-@lru_cache(maxsize=32)
-def _axis(cells: int, pixels: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Along one axis: the first pixel of each cell (int64 [cells + 1]) and each pixel's weight of the cell's far corner."""
-    scale = np.float32(cells) / np.float32(pixels)
-    position = np.maximum(
-        scale * (np.arange(pixels, dtype=np.float32) + np.float32(0.5)) - np.float32(0.5), np.float32(0)
-    )
-    cell = np.minimum(position.astype(np.int64), cells - 1)
-    weight = (position - cell).astype(np.float32)
-    return np.searchsorted(cell, np.arange(cells + 1)), weight
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})

@@ -57,16 +57,16 @@ def paint_instances(
     """Returns the picture with every thing tinted and outlined; the surer one lies on top. All else stays as it was.
 
     image: uint8 [H, W, 3], BGR. palette: [K, 3], RGB by class. The colours are `colours_of`'s. The outline is the
-    outermost pixel of what is seen of a thing, painted as the lines of `paint` are. A mask counts inside its box only, and
-    the 255 surest things are painted. opacity, out, errors: as in `paint`.
+    outermost pixel of what is seen of a thing, painted as the lines of `paint` are. The 255
+    surest things are painted. opacity, out, errors: as in `paint`.
     """
-    out = _checked(image, instances.masks.shape[1:], out)
+    out = _checked(image, (instances.cutouts.height, instances.cutouts.width), out)
     order = np.argsort(instances.scores, kind="stable")[-UNPAINTED:]
     places = np.full(image.shape[:2], UNPAINTED, dtype=np.uint8)
+    cutouts = instances.cutouts
     for place, thing in enumerate(order):
-        x0, y0 = np.maximum(np.floor(instances.boxes[thing, :2]).astype(int), 0)
-        x1, y1 = np.maximum(np.ceil(instances.boxes[thing, 2:]).astype(int), 0)
-        np.copyto(places[y0:y1, x0:x1], np.uint8(place), where=instances.masks[thing, y0:y1, x0:x1])
+        x0, y0, x1, y1 = cutouts.windows[thing]
+        np.copyto(places[y0:y1, x0:x1], np.uint8(place), where=cutouts.pixels[thing])
     things = colours_of(instances, palette)
     colours, alphas = _tables(tuple(things[thing] for thing in order), opacity, lines=True)
     if out.size:

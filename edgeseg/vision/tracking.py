@@ -82,7 +82,7 @@ class Tracker:
         row_of[begun] = len(tracks) + np.arange(begun.sum())
         self._tracks = np.concatenate([tracks, self._begun(things, begun, seconds)])
         self._seconds = seconds
-        return replace(_chosen(things, tracked | begun), ids=self._tracks["id"][row_of[tracked | begun]])
+        return replace(things.chosen(tracked | begun), ids=self._tracks["id"][row_of[tracked | begun]])
 
     def _begun(self, things: InstanceMasks, chosen: NDArray[np.bool_], seconds: float) -> _Tracks:
         tracks = np.zeros(int(chosen.sum()), _TRACK)
@@ -153,10 +153,3 @@ def _grown(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _area(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.maximum(boxes[..., 2:] - boxes[..., :2], 0).prod(axis=-1)
-
-
-def _chosen(things: InstanceMasks, chosen: NDArray[np.bool_]) -> InstanceMasks:
-    if chosen.all():
-        return things  # Masks are the largest thing here: copied only where one is left out.
-    kept = {name: getattr(things, name)[chosen] for name in ("masks", "boxes", "scores", "labels")}
-    return replace(things, **kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pycocotools import mask as coco
 
 from edgeseg.core import rle
 from edgeseg.core.errors import UsageError
@@ -45,3 +46,23 @@ def test_coco_results_hold_mask_box_score_and_identity() -> None:
     assert first["category"] == "car"
     assert first["score"] == pytest.approx(0.9)
     assert first["id"] == 7
+
+
+def test_masks_cut_out_are_the_masks() -> None:
+    rng = np.random.default_rng(4)
+    masks = np.zeros((4, 9, 13), dtype=bool)
+    masks[0, 2:5, 3:9] = rng.random((3, 6)) < 0.5
+    masks[1, :, :] = True
+    masks[2, 8, 12] = True
+    boxes, scores = np.zeros((4, 4), np.float32), np.ones(4, np.float32)
+    whole = InstanceMasks(masks, boxes, scores, np.array([1, 0, 1, 1], np.uint8), CLASSES)
+    cut = InstanceMasks(whole.cutouts, boxes, scores, whole.labels, CLASSES)
+    np.testing.assert_array_equal(cut.masks, masks)
+    np.testing.assert_array_equal(cut.of("car"), masks[[0, 2, 3]].any(axis=0))
+    assert cut.to_coco() == whole.to_coco()
+    for thing, mask in zip(cut.to_coco(), masks, strict=True):
+        assert thing["segmentation"] == rle.encode(mask)
+        np.testing.assert_array_equal(coco.decode(thing["segmentation"]).astype(bool), mask)
+    some = cut.chosen(np.array([True, False, False, True]))
+    np.testing.assert_array_equal(some.masks, masks[[0, 3]])
+    assert some.labels.tolist() == [1, 1]

