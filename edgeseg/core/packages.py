@@ -15,11 +15,19 @@ EXTRA_OF = {
     "openvino": "cpu",
     "PIL": "cpu",
     "pycocotools": "cpu",
+    "aiohttp": "page",
+    "cyclonedds": "publish",
+    "foxglove": "publish",
+    "mcap": "publish",
     "matplotlib": "train",
-    "onnx": "train",
+    "onnx": "deploy",
+    "psutil": "profile",
+    "pynvml": "profile",
+    "rosbags": "publish",
     "safetensors": "train",
     "tensorboardX": "train",
     "torch": "train",
+    "zenoh": "publish",
 }
 """Import name of an optional package -> the extra of edgeseg that installs it."""
 
