@@ -66,12 +66,16 @@ class Timing:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The masks of one frame."""
+    """The masks of one frame.
+
+    lane: which source the frame came from, where a stream has several (their order there).
+    """
 
     frame: Frame
     masks: Masks
     timing: Timing
     engine: EngineInfo
+    lane: int = 0
 
     @property
     def age_ms(self) -> float:

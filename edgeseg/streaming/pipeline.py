@@ -1,17 +1,20 @@
-"""The loop: a source, the stages of a segmenter, each in its own thread, and the caller at the end.
+"""The loop: sources, the stages of a segmenter, each in its own thread, and the caller at the end.
 
     source -> slot -> fit -> slot -> engine -> slot -> tail -> slot -> caller
 
 Stages overlap, so that the slowest alone sets the rate. From a live source the newest frame wins at every slot; from a
 file every slot waits, and no frame is lost. Errors of any thread are raised at the caller, after the results before them.
 Things are followed from frame to frame at the caller's end, since only there it is known which frames were delivered.
+
+Several sources share the stages. Each has a slot of its own before every stage, and the stage takes from them in turn: a
+camera of 60 frames a second leaves one of 10 its share, and neither displaces the other's frames.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Thread
 from types import TracebackType
@@ -21,9 +24,10 @@ from edgeseg.core.masks import InstanceMasks, Masks
 from edgeseg.core.result import Frame, Result, Timing
 from edgeseg.runtime.cpu import usable_cores
 from edgeseg.runtime.segmenter import DEFAULT_MODEL, Segmenter, Stage, load
+from edgeseg.streaming.lanes import LaneEnded, Lanes, LanesClosed
 from edgeseg.streaming.ledger import Ledger
 from edgeseg.streaming.opening import open_source
-from edgeseg.streaming.slot import Slot, SlotClosed
+from edgeseg.streaming.slot import SlotClosed
 from edgeseg.streaming.source import Source
 from edgeseg.vision.tracking import Tracker
 
@@ -47,25 +51,52 @@ class _Job:
     spans: dict[str, tuple[int, int]]
 
 
-class Stream:
-    """Iterates results, newest first where the source is live. Leaving the loop, or the `with` block, ends every thread.
+@dataclass
+class Lane:
+    """One source of a stream. ledger: what became of each of its frames. error: what it broke off with, if it did."""
 
-    source: where frames come from. segmenter: what makes masks of them. ledger: what became of every frame.
+    source: Source
+    ledger: Ledger
+    tracker: Tracker | None
+    error: Exception | None = None
+
+
+class Stream:
+    """Iterates results, newest first where a source is live. Leaving the loop, or the `with` block, ends every thread.
+
+    source: where frames come from; several are served in turn. segmenter: what makes masks of them.
+    lanes: each source with its ledger; `source` and `ledger` are those of the first, mostly the only one.
+    Where one of several sources breaks off, the others go on, and its error is raised at the end of all.
     """
 
-    def __init__(self, source: Source, segmenter: Segmenter, *, owns_segmenter: bool = False) -> None:
-        self.source = source
+    def __init__(
+        self, source: Source | Sequence[Source], segmenter: Segmenter, *, owns_segmenter: bool = False
+    ) -> None:
+        sources = tuple(source) if isinstance(source, Sequence) else (source,)
         self.segmenter = segmenter
-        self.ledger = Ledger()
+        tracked = segmenter.bundle.task == "instances"
+        self.lanes = tuple(Lane(each, Ledger(), Tracker() if tracked else None) for each in sources)
         self._owns_segmenter = owns_segmenter
-        self._tracker = Tracker() if segmenter.bundle.task == "instances" else None
-        live = source.live
-        self._slots: list[Slot[_Job]] = [Slot(newest_wins=live) for _ in range(len(segmenter.stages) + 1)]
-        self._threads = [Thread(target=self._capture, name="edgeseg-capture", daemon=True)]
-        for stage, inbox, outbox in zip(segmenter.stages, self._slots, self._slots[1:], strict=False):
+        live = [each.live for each in sources]
+        self._places: list[Lanes[_Job]] = [Lanes(newest_wins=live) for _ in range(len(segmenter.stages) + 1)]
+        self._threads = [
+            Thread(target=self._capture, args=(lane,), name=f"edgeseg-capture-{lane}", daemon=True)
+            for lane in range(len(sources))
+        ]
+        for stage, inbox, outbox in zip(segmenter.stages, self._places, self._places[1:], strict=False):
             work = Thread(target=self._work, args=(stage, inbox, outbox), name=f"edgeseg-{stage.name}", daemon=True)
             self._threads.append(work)
         self._started = self._ended = False
+
+    @property
+    def source(self) -> Source:
+        """The first source."""
+        return self.lanes[0].source
+
+    @property
+    def ledger(self) -> Ledger:
+        """The first source's ledger."""
+        return self.lanes[0].ledger
 
     def __iter__(self) -> Iterator[Result]:
         """Yields results as they come. Raises what any thread raised."""
@@ -84,20 +115,30 @@ class Stream:
             self._started = True
             for thread in self._threads:
                 thread.start()
-        job = self._slots[-1].get()
-        masks = self._tracked(job)
-        self.ledger.delivered(job.ticket)
+        while True:
+            try:
+                number, job = self._places[-1].get()
+            except LaneEnded as end:
+                self.lanes[end.lane].error = end.error
+            except LanesClosed:
+                raise next((lane.error for lane in self.lanes if lane.error), None) or SlotClosed from None
+            else:
+                break
+        lane = self.lanes[number]
+        masks = _tracked(job, lane)
+        lane.ledger.delivered(job.ticket)
         timing = Timing(job.spans, time.monotonic_ns())
-        return Result(job.frame, masks, timing, self.segmenter.engine)
+        return Result(job.frame, masks, timing, self.segmenter.engine, number)
 
     def close(self) -> None:
-        """Ends every thread, lets go of the source, and settles what was still in flight. May be called twice."""
+        """Ends every thread, lets go of the sources, and settles what was still in flight. May be called twice."""
         if self._ended:
             return
         self._ended = True
-        for slot in self._slots:
-            self._drop(slot.abandon(), STOPPED)
-        self.source.close()
+        for place in self._places:
+            self._drop_all(place)
+        for lane in self.lanes:
+            lane.source.close()
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(JOIN_SECONDS)
@@ -112,34 +153,22 @@ class Stream:
     ) -> None:
         self.close()
 
-    def _tracked(self, job: _Job) -> Masks:
-        """Gives the things of a frame their ids, unless the segmenter did."""
-        masks: Masks = job.value
-        if self._tracker is None or not isinstance(masks, InstanceMasks) or masks.ids is not None:
-            return masks
-        # A file is read at another pace than it was filmed at.
-        filmed = job.frame.index / (getattr(self.source, "fps", None) or USUAL_FPS)
-        begin = time.monotonic_ns()
-        masks = self._tracker(masks, job.frame.captured_ns / 1e9 if self.source.live else filmed)
-        job.spans["track"] = (begin, time.monotonic_ns())
-        return masks
-
-    def _capture(self) -> None:
-        outbox = self._slots[0]
+    def _capture(self, number: int) -> None:
+        lane, outbox = self.lanes[number], self._places[0][number]
         latest = 0
         try:
-            for frame in self.source:
+            for frame in lane.source:
                 frame = _stamped(frame, latest)
                 latest = frame.captured_ns
-                ticket = self.ledger.captured()
+                ticket = lane.ledger.captured()
                 if frame.damage:
-                    self.ledger.failed(ticket)
+                    lane.ledger.failed(ticket)
                 elif frame.stale:
-                    self.ledger.dropped(ticket, STALE)
+                    lane.ledger.dropped(ticket, STALE)
                 else:
                     now = time.monotonic_ns()
                     job = _Job(frame, ticket, frame.image, {"decode": (now - frame.decode_ns, now)})
-                    self._pass_on(job, outbox)
+                    self._pass_on(job, self._places[0], number)
                 if outbox.abandoned:
                     break
         except Exception as error:  # noqa: BLE001, every error belongs to the caller's thread and is raised there
@@ -147,34 +176,50 @@ class Stream:
         else:
             outbox.close()
 
-    def _work(self, stage: Stage, inbox: Slot[_Job], outbox: Slot[_Job]) -> None:
+    def _work(self, stage: Stage, inbox: Lanes[_Job], outbox: Lanes[_Job]) -> None:
         try:
-            while not outbox.abandoned:
-                job = inbox.get()
+            while True:
+                try:
+                    number, job = inbox.get()
+                except LaneEnded as end:
+                    outbox[end.lane].close(end.error)
+                    continue
                 begin = time.monotonic_ns()
                 try:
                     job.value = stage.run(job.value)
                 except Exception:
-                    self.ledger.failed(job.ticket)
+                    self.lanes[number].ledger.failed(job.ticket)
                     raise
                 job.spans[stage.name] = (begin, time.monotonic_ns())
-                self._pass_on(job, outbox)
-        except SlotClosed:
-            outbox.close()
+                self._pass_on(job, outbox, number)
+        except LanesClosed:
+            pass
         except Exception as error:  # noqa: BLE001, likewise
             outbox.close(error)
-        self._drop(inbox.abandon(), STOPPED)
+        self._drop_all(inbox)
 
-    def _pass_on(self, job: _Job, outbox: Slot[_Job]) -> None:
-        displaced = outbox.put(job)
-        if displaced is job:
-            self._drop(job, STOPPED)
-        else:
-            self._drop(displaced, SLOW_READER if outbox is self._slots[-1] else NEWER_FRAME)
+    def _pass_on(self, job: _Job, place: Lanes[_Job], number: int) -> None:
+        displaced = place[number].put(job)
+        if displaced is not None:
+            slow = SLOW_READER if place is self._places[-1] else NEWER_FRAME
+            self.lanes[number].ledger.dropped(displaced.ticket, STOPPED if displaced is job else slow)
 
-    def _drop(self, job: _Job | None, reason: str) -> None:
-        if job is not None:
-            self.ledger.dropped(job.ticket, reason)
+    def _drop_all(self, place: Lanes[_Job]) -> None:
+        for number, job in place.abandon():
+            self.lanes[number].ledger.dropped(job.ticket, STOPPED)
+
+
+def _tracked(job: _Job, lane: Lane) -> Masks:
+    """Gives the things of a frame their ids, unless the segmenter did."""
+    masks: Masks = job.value
+    if lane.tracker is None or not isinstance(masks, InstanceMasks) or masks.ids is not None:
+        return masks
+    # A file is read at another pace than it was filmed at.
+    filmed = job.frame.index / (getattr(lane.source, "fps", None) or USUAL_FPS)
+    begin = time.monotonic_ns()
+    masks = lane.tracker(masks, job.frame.captured_ns / 1e9 if lane.source.live else filmed)
+    job.spans["track"] = (begin, time.monotonic_ns())
+    return masks
 
 
 def _stamped(frame: Frame, latest: int) -> Frame:
@@ -186,7 +231,7 @@ def _stamped(frame: Frame, latest: int) -> Frame:
 
 
 def stream(
-    source: str | int | Source,
+    source: str | int | Source | Sequence[str | int | Source],
     model: str | os.PathLike[str] | Segmenter = DEFAULT_MODEL,
     *,
     engine: str = "auto",
@@ -194,16 +239,21 @@ def stream(
 ) -> Stream:
     """Opens a source and a model and returns the stream of results between them: `for result in stream(0): ...`.
 
-    source: an address (a camera index, a file, rtsp://..., street://...) or an opened Source. model: a bundle's name or
-    folder, or a Segmenter from `load`, which stays open afterwards. Given by name, its engine takes all cores for a file
-    (most frames a second) and all but one for a live source (steady age). Raises UsageError, SourceError, BundleError, EngineError.
+    source: an address (a camera index, a file, rtsp://..., street://...) or an opened Source; of several in a list,
+    `Result.lane` says which. model: a bundle's name or folder, or a Segmenter from `load`, which stays open afterwards. Given
+    by name, its engine takes all cores for files (most frames a second) and all but one where a source is live (steady age).
+    Raises UsageError, SourceError, BundleError, EngineError.
     """
-    opened = open_source(source) if isinstance(source, str | int) else source
-    if not isinstance(model, str | os.PathLike):
-        return Stream(opened, model)
-    threads = max(1, usable_cores() - 1) if opened.live else usable_cores()
+    asked = source if isinstance(source, Sequence) and not isinstance(source, str) else [source]
+    opened: list[Source] = []
     try:
+        # One by one, so that those before a source that can't be opened are closed again.
+        opened.extend(open_source(each) if isinstance(each, str | int) else each for each in asked)
+        if not isinstance(model, str | os.PathLike):
+            return Stream(opened, model)
+        threads = max(1, usable_cores() - 1) if any(each.live for each in opened) else usable_cores()
         return Stream(opened, load(model, engine=engine, precision=precision, threads=threads), owns_segmenter=True)
     except BaseException:
-        opened.close()
+        for each in opened:
+            each.close()
         raise

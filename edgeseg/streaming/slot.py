@@ -16,12 +16,13 @@ class Slot(Generic[T]):
     """One place between a producer and a consumer.
 
     newest_wins: `put` displaces an item that was not taken yet and returns it; else `put` waits until the place is free.
+    changed: the condition that several slots with one consumer share (see `Lanes`); by default one of its own.
     Every item put in comes out exactly once: by `get`, or as the return value of `put` or `abandon`.
     """
 
-    def __init__(self, *, newest_wins: bool) -> None:
+    def __init__(self, *, newest_wins: bool, changed: Condition | None = None) -> None:
         self._newest_wins = newest_wins
-        self._changed = Condition()
+        self._changed = changed or Condition()
         self._item: T | None = None
         self._closed = False
         self._error: Exception | None = None
@@ -31,6 +32,21 @@ class Slot(Generic[T]):
     def abandoned(self) -> bool:
         """Whether the consumer has left: every further item comes straight back."""
         return self._abandoned
+
+    @property
+    def ready(self) -> bool:
+        """Whether an item lies there."""
+        return self._item is not None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing lies there and nothing will come."""
+        return self._item is None and (self._closed or self._abandoned)
+
+    @property
+    def error(self) -> Exception | None:
+        """What the producer closed with, if anything."""
+        return self._error
 
     def put(self, item: T) -> T | None:
         """Leaves an item. Returns the item that nobody will get: a displaced one, this one if the consumer has left, or None."""
