@@ -10,12 +10,16 @@ from typing import Annotated
 
 import tyro
 
+from edgeseg.cli.build import Build
 from edgeseg.cli.doctor import Doctor
 from edgeseg.cli.eval import Eval
 from edgeseg.cli.export import Export
 from edgeseg.cli.models import Models
+from edgeseg.cli.profile import Profile
+from edgeseg.cli.quantize import Quantize
 from edgeseg.cli.run import Run
 from edgeseg.cli.train import Train
+from edgeseg.cli.verify import Verify
 from edgeseg.core.errors import EdgesegError
 from edgeseg.core.packages import missing_packages_explained
 
@@ -26,6 +30,10 @@ Verb = (
     | Annotated[Eval, tyro.conf.subcommand("eval")]
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[Quantize, tyro.conf.subcommand("quantize")]
+    | Annotated[Build, tyro.conf.subcommand("build")]
+    | Annotated[Verify, tyro.conf.subcommand("verify")]
+    | Annotated[Profile, tyro.conf.subcommand("profile")]
 )
 
 INTERRUPTED = 130
@@ -49,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parse(arguments: Sequence[str] | None) -> Run | Models | Doctor | Eval | Train | Export:
+def _parse(arguments: Sequence[str] | None) -> Verb:
     return tyro.cli(
         Verb,  # type: ignore[arg-type]  (tyro reads the annotated union; type checkers see a union object)
         prog="edgeseg",

@@ -5,24 +5,15 @@ from __future__ import annotations
 import platform
 import sys
 from dataclasses import dataclass
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
+from edgeseg.cli.finding import Finding, version_of
+from edgeseg.cli.gpu_findings import gpu_findings, kept_engine_findings
 from edgeseg.cli.output import check_json_file, console_beside, write_json
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report. state: ok, missing (an option that is not there), or broken (something that should work)."""
-
-    what: str
-    state: str
-    said: str
-    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,7 +21,8 @@ class Doctor:
     """Say what this machine has, what is missing, and the line that installs it."""
 
     bundle: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="BUNDLE")] = None
-    """A model's name or folder: opens it on every engine and precision here and checks its golden frame."""
+    """A model's name or folder: opens it on every engine and precision here, checks its golden frame, and holds its
+    TensorRT engines against this device."""
 
     json: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Write the findings as one JSON document to this file ("-" for standard output)."""
@@ -42,7 +34,7 @@ class Doctor:
         from rich.text import Text
 
         check_json_file(self.json)
-        findings = [*_system(), *_packages(), *_video(), *_engines()]
+        findings = [*_system(), *gpu_findings(), *_packages(), *_video(), *_engines()]
         findings += _one_bundle(self.bundle) if self.bundle else _all_bundles()
         table = Table(box=SIMPLE_HEAD)
         for column in ("", "what", "here", "what to do"):
@@ -66,27 +58,19 @@ def _system() -> list[Finding]:
         Finding("edgeseg", "ok", f"{__version__} in {Path(__file__).resolve().parent.parent}"),
         Finding("Python", "ok", f"{platform.python_version()} ({sys.executable}) on {platform.platform(terse=True)}"),
         Finding("processor", "ok", f"{cpu_name()}, {usable_cores()} cores; {fast}", lack),
-        _gpu(),
     ]
-
-
-def _gpu() -> Finding:
-    release = Path("/etc/nv_tegra_release")
-    if release.is_file():
-        return Finding("GPU", "ok", f"Jetson: {release.read_text(errors='replace').splitlines()[0].strip('# ')}")
-    cards = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-    if not cards:
-        return Finding("GPU", "missing", "no NVIDIA GPU", "none is needed: the CPU engines run everywhere")
-    models = [
-        line.partition(":")[2].strip() for card in cards for line in card.read_text().splitlines() if "Model" in line
-    ]
-    return Finding("GPU", "ok", ", ".join(models), "this version computes on the CPU")
 
 
 def _packages() -> list[Finding]:
     from edgeseg.core.packages import EXTRA_OF, install_line
 
-    names = {"cv2": ("opencv-python-headless", "opencv-python", "opencv-contrib-python"), "PIL": ("pillow",)}
+    names = {
+        "cv2": ("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
+        "foxglove": ("foxglove-sdk",),
+        "PIL": ("pillow",),
+        "pynvml": ("nvidia-ml-py",),
+        "zenoh": ("eclipse-zenoh",),
+    }
     findings: list[Finding] = []
     for package in EXTRA_OF:
         if package in {"openvino", "onnxruntime"}:
@@ -94,17 +78,8 @@ def _packages() -> list[Finding]:
         if find_spec(package) is None:
             findings.append(Finding(package, "missing", "not installed", install_line(package)))
         else:
-            findings.append(Finding(package, "ok", _version(*names.get(package, (package,)))))
+            findings.append(Finding(package, "ok", version_of(*names.get(package, (package,)))))
     return findings
-
-
-def _version(*distributions: str) -> str:
-    for name in distributions:
-        try:
-            return f"{name} {metadata.version(name)}"
-        except metadata.PackageNotFoundError:
-            continue
-    return "version unknown (not installed by pip)"
 
 
 def _video() -> list[Finding]:
@@ -145,7 +120,7 @@ def _engines() -> list[Finding]:
     from edgeseg.runtime.choose import PACKAGE_OF, installed
 
     return [
-        Finding(f"engine {name}", "ok", _version(package))
+        Finding(f"engine {name}", "ok", version_of(package))
         if installed(name)
         else Finding(f"engine {name}", "missing", "not installed", install_line(package))
         for name, package in PACKAGE_OF.items()
@@ -184,6 +159,7 @@ def _one_bundle(name: str) -> list[Finding]:
             except EdgesegError as error:
                 state = "missing" if error.exit_status == 2 else "broken"
                 findings.append(Finding(what, state, str(error)))
+    findings += kept_engine_findings(bundle)
     choice: Any = choose(bundle)
     findings.append(Finding("auto takes", "ok", f"{choice.engine} {choice.precision} ({choice.reason})"))
     return findings

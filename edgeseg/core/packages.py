@@ -18,6 +18,7 @@ EXTRA_OF = {
     "aiohttp": "page",
     "cyclonedds": "publish",
     "foxglove": "publish",
+    "jinja2": "profile",
     "mcap": "publish",
     "matplotlib": "train",
     "onnx": "deploy",

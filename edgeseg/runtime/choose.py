@@ -50,7 +50,7 @@ def choose(bundle: Bundle, engine: str = "auto", precision: str = "auto") -> Cho
         raise MissingPackageError(f"no inference engine is installed: {install_line('openvino')}")
     refused: list[str] = []
     for candidate in _candidates(engine, precision):
-        graph = _graph_of(candidate.engine).get(candidate.precision)
+        graph = graph_of(candidate.engine).get(candidate.precision)
         if graph is None:
             refused.append(f"{candidate.engine} has no {candidate.precision}")
         elif graph not in bundle.graphs:
@@ -90,8 +90,8 @@ def open_engine(bundle: Bundle, choice: Choice, threads: int | None = None) -> E
     threads: cores it may take; by default all but one, which the rest of the loop needs. Raises EngineError.
     """
     cores = threads or max(1, usable_cores() - 1)
-    graph = bundle.file(bundle.graphs[choice.graph])
-    engine = _engine_class(choice.engine)(graph, precision=choice.precision, threads=cores, reason=choice.reason)
+    graph = bundle.graph(choice.graph)
+    engine = engine_class(choice.engine)(graph, precision=choice.precision, threads=cores, reason=choice.reason)
     try:
         check_golden(engine, bundle)
     except BaseException:
@@ -100,7 +100,8 @@ def open_engine(bundle: Bundle, choice: Choice, threads: int | None = None) -> E
     return engine
 
 
-def _engine_class(engine: str) -> Callable[..., Engine]:
+def engine_class(engine: str) -> Callable[..., Engine]:
+    """Returns what opens a graph: `engine_class(name)(graph, precision=..., threads=..., reason=...)`."""
     match engine:
         case "openvino":
             from edgeseg.runtime.openvino import OpenVinoEngine
@@ -112,7 +113,8 @@ def _engine_class(engine: str) -> Callable[..., Engine]:
             return OnnxRuntimeEngine
 
 
-def _graph_of(engine: str) -> dict[str, str]:
+def graph_of(engine: str) -> dict[str, str]:
+    """Returns precision -> the bundle's graph that gives it, for all that an engine computes."""
     match engine:
         case "openvino":
             from edgeseg.runtime.openvino import GRAPH_OF

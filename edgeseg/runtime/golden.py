@@ -9,7 +9,7 @@ from edgeseg.core.bundle import Bundle
 from edgeseg.core.errors import EngineError
 from edgeseg.runtime.engine import Engine
 
-TOLERANCE = {"fp32": 0.002, "fp16": 0.02, "bf16": 0.06, "int8": 0.25}
+TOLERANCE = {"fp32": 0.002, "fp16": 0.01, "bf16": 0.06, "int8": 0.15}
 """Precision -> largest root mean square difference, as a share of the expected output's standard deviation."""
 
 

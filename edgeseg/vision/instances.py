@@ -18,6 +18,22 @@ from edgeseg.vision.bilinear import axis
 
 CANDIDATES = 200
 """So many of a class, the surest, enter Fast NMS, as in the paper's code: what it costs is bounded."""
+THRESHOLD = 0.3
+"""What a score must exceed."""
+OVERLAP = 0.5
+"""The IoU with a surer box of the same class up to which a box stays."""
+MOST = 100
+"""Things in a frame."""
+
+
+class Candidates(NamedTuple):
+    """Boxes that stay, the surest first, whose masks are still to be made: `Things`, and anchors: int64 [N]."""
+
+    anchors: NDArray[np.int64]
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    windows: NDArray[np.int64]
 
 
 class Things(NamedTuple):
@@ -42,9 +58,9 @@ def decode_instances(
     height: int,
     width: int,
     *,
-    threshold: float = 0.3,
-    overlap: float = 0.5,
-    most: int = 100,
+    threshold: float = THRESHOLD,
+    overlap: float = OVERLAP,
+    most: int = MOST,
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
     """Returns masks, boxes, scores and labels of the things in a frame: `find_things`, each mask in a sheet of its own.
 
@@ -67,9 +83,9 @@ def find_things(
     height: int,
     width: int,
     *,
-    threshold: float = 0.3,
-    overlap: float = 0.5,
-    most: int = 100,
+    threshold: float = THRESHOLD,
+    overlap: float = OVERLAP,
+    most: int = MOST,
 ) -> Things:
     """Returns the things in a frame of height x width pixels, of which each has a pixel at least.
 
@@ -78,19 +94,34 @@ def find_things(
     box of the same class up to which a box stays. most: how many are returned. Equal scores rank by anchor, then class.
     A score that is no number never exceeds; a box that is none, or lies outside the frame, holds nothing.
     """
+    candidates = choose(boxes, scores, height, width, threshold=threshold, overlap=overlap, most=most)
+    return seen(candidates, assemble(coefficients[candidates.anchors], prototypes, candidates.windows, height, width))
+
+
+def choose(
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    height: int,
+    width: int,
+    *,
+    threshold: float = THRESHOLD,
+    overlap: float = OVERLAP,
+    most: int = MOST,
+) -> Candidates:
+    """Returns the boxes that stay, in pixels; parameters as in `find_things`."""
     anchors, labels = fast_nms(boxes, scores, threshold, overlap, most)
     sides = np.array([width, height, width, height], dtype=np.float32)
     placed = np.clip(boxes[anchors] * sides, 0, sides)
     windows = np.concatenate([np.floor(placed[:, :2]), np.ceil(placed[:, 2:])], axis=1).astype(np.int64)
-    cutouts = assemble(coefficients[anchors], prototypes, windows, height, width)
-    seen = [place for place, cutout in enumerate(cutouts) if cutout.any()]
-    return Things(
-        placed[seen],
-        scores[anchors[seen], labels[seen]],
-        labels[seen].astype(np.uint8),
-        windows[seen],
-        [cutouts[place] for place in seen],
-    )
+    return Candidates(anchors, placed, scores[anchors, labels], labels.astype(np.uint8), windows)
+
+
+def seen(candidates: Candidates, cutouts: list[NDArray[np.bool_]]) -> Things:
+    """Returns those of which there is a pixel. cutouts: of every candidate, bool [y1 - y0, x1 - x0] of its window."""
+    _, boxes, scores, labels, windows = candidates
+    places = [place for place, cutout in enumerate(cutouts) if cutout.any()]
+    kept = [cutouts[place] for place in places]
+    return Things(boxes[places], scores[places], labels[places], windows[places], kept)
 
 
 def fast_nms(

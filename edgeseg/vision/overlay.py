@@ -41,7 +41,7 @@ def paint(
     Returns uint8 [H, W, 3], BGR. Raises UsageError where picture, labels and out are not of one size.
     """
     out = _checked(image, labels.shape, out)
-    colours, alphas = _tables(tuple(tuple(int(v) for v in row) for row in np.asarray(palette)), opacity, lines)
+    colours, alphas = blend_tables(tuple(tuple(int(v) for v in row) for row in np.asarray(palette)), opacity, lines)
     if out.size:
         _paint(np.ascontiguousarray(image), np.ascontiguousarray(labels), colours, alphas, False, out)
     return out
@@ -68,7 +68,7 @@ def paint_instances(
         x0, y0, x1, y1 = cutouts.windows[thing]
         np.copyto(places[y0:y1, x0:x1], np.uint8(place), where=cutouts.pixels[thing])
     things = colours_of(instances, palette)
-    colours, alphas = _tables(tuple(things[thing] for thing in order), opacity, lines=True)
+    colours, alphas = blend_tables(tuple(things[thing] for thing in order), opacity, lines=True)
     if out.size:
         _paint(np.ascontiguousarray(image), places, colours, alphas, True, out)
     return out
@@ -116,7 +116,7 @@ def _checked(image: NDArray[np.uint8], size: Sequence[int], out: NDArray[np.uint
 
 
 @lru_cache(maxsize=64)
-def _tables(
+def blend_tables(
     palette: tuple[tuple[int, ...], ...], opacity: float, lines: bool
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """Colour and alpha by label, and from 256 on by label on a line: three equal or B, G, R bytes in a word of four."""
