@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from edgeseg.core.masks import InstanceMasks, Masks, SemanticMask
     from edgeseg.core.result import EngineInfo, Frame, Result, Timing
     from edgeseg.runtime.segmenter import Segmenter, load
+    from edgeseg.streaming.latest import Latest, NothingFresh, latest
     from edgeseg.streaming.pipeline import Stream, stream
     from edgeseg.streaming.source import Source
+    from edgeseg.vision.tracking import Tracker
 
 __version__ = "0.1.0"
 
@@ -34,13 +36,17 @@ _ROOM_OF = {
     "EngineInfo": "edgeseg.core.result",
     "Frame": "edgeseg.core.result",
     "InstanceMasks": "edgeseg.core.masks",
+    "Latest": "edgeseg.streaming.latest",
     "Masks": "edgeseg.core.masks",
+    "NothingFresh": "edgeseg.streaming.latest",
     "Result": "edgeseg.core.result",
     "Segmenter": "edgeseg.runtime.segmenter",
     "SemanticMask": "edgeseg.core.masks",
     "Source": "edgeseg.streaming.source",
     "Stream": "edgeseg.streaming.pipeline",
     "Timing": "edgeseg.core.result",
+    "Tracker": "edgeseg.vision.tracking",
+    "latest": "edgeseg.streaming.latest",
     "load": "edgeseg.runtime.segmenter",
     "stream": "edgeseg.streaming.pipeline",
 }
@@ -51,13 +57,17 @@ __all__ = [
     "EngineInfo",
     "Frame",
     "InstanceMasks",
+    "Latest",
     "Masks",
+    "NothingFresh",
     "Result",
     "Segmenter",
     "SemanticMask",
     "Source",
     "Stream",
     "Timing",
+    "Tracker",
+    "latest",
     "load",
     "stream",
 ]

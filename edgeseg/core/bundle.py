@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ class Bundle:
     classes: names by id. palette: RGB by id. ignore_id: the label that is never judged.
     graphs: precision -> file name. files: file name -> sha256.
     metrics: what was measured, each with data set, split, engine, precision. training: data, recipe, seed.
-    terms: under which terms the training data may be used.
+    terms: under which terms the training data may be used. quantization: precision -> how its graph was made: source, the
+    sha256 of the FP32 graph that it was made from, what it was calibrated with, the layers left in higher precision.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class Bundle:
     metrics: tuple[dict[str, Any], ...]
     training: dict[str, Any]
     terms: str
+    quantization: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Bundle:
@@ -89,6 +91,21 @@ class Bundle:
                 "the file was altered or is incomplete; fetch or export the bundle anew"
             )
         return path
+
+    def graph(self, precision: str) -> Path:
+        """Returns the path of a graph, checked as by `file`.
+
+        Raises BundleError for one that is not there, or was made from another FP32 graph than the bundle now has.
+        """
+        if precision not in self.graphs:
+            raise BundleError(f"{self.path} has no {precision} graph, only {', '.join(self.graphs)}")
+        source = self.quantization.get(precision, {}).get("source")
+        if source is not None and source != self.files.get(self.graphs.get("fp32", "")):
+            raise BundleError(
+                f"{self.path / self.graphs[precision]} was made from another {self.graphs.get('fp32')} than the bundle "
+                f"has now: make it anew with `edgeseg quantize {self.path}`"
+            )
+        return self.file(self.graphs[precision])
 
     def golden(self) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
         """Returns the golden image, uint8 [height, width, 3] BGR, and what the FP32 graph answers to it, by output name."""
@@ -126,7 +143,7 @@ class Bundle:
 
 
 def write_bundle(folder: Path, manifest: dict[str, Any], files: dict[str, bytes]) -> Bundle:
-    """Writes a bundle whole or not at all: into a neighbouring folder first, then by one rename.
+    """Writes a bundle whole or not at all: into a neighbouring folder first, then by a rename.
 
     folder: where it is to stand; an earlier bundle there is replaced, anything else is left alone (BundleError).
     manifest: the fields of `Bundle` but path and files. files: name -> bytes.
@@ -139,19 +156,59 @@ def write_bundle(folder: Path, manifest: dict[str, Any], files: dict[str, bytes]
     except OSError as error:
         raise BundleError(f"{folder} can't be written ({error.strerror}): choose another --out") from error
     try:
-        for name, content in files.items():
-            (draft / name).write_bytes(content)
-        sums = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
-        document = {"format": FORMAT, **manifest, "files": sums}
-        (draft / MANIFEST).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        Bundle.open(draft)
-        draft.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        draft.rename(folder)
+        _fill(draft, manifest, files)
+        _put_in_place(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return Bundle.open(folder)
+
+
+def amend_bundle(bundle: Bundle, files: dict[str, bytes], **changes: Any) -> Bundle:
+    """Adds files to a bundle, or replaces them, whole or not at all; what else lies in its folder stays.
+
+    files: name -> bytes. changes: fields of the manifest. Raises BundleError where it can't be written.
+    """
+    manifest = {**_read_manifest(bundle.path), **changes}
+    try:
+        draft = Path(tempfile.mkdtemp(prefix=f".{bundle.path.name}-", dir=bundle.path.parent))
+        try:
+            shutil.copytree(bundle.path, draft, dirs_exist_ok=True)
+            listed = {name: bundle.file(name).read_bytes() for name in bundle.files}
+            _fill(draft, manifest, {**listed, **files})
+            _put_in_place(draft, bundle.path)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        raise BundleError(f"{bundle.path} can't be written ({error.strerror}): free the disk, or copy it") from error
+    return Bundle.open(bundle.path)
+
+
+def _fill(draft: Path, manifest: dict[str, Any], files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        (draft / name).write_bytes(content)
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    about = {key: value for key, value in manifest.items() if key not in {"format", "files"}}
+    document = {"format": FORMAT, **about, "files": sums}
+    (draft / MANIFEST).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    Bundle.open(draft)
+    draft.chmod(0o755)
+
+
+def _put_in_place(draft: Path, folder: Path) -> None:
+    """Renames `draft` to `folder`; what stood there goes aside first, and comes back where that fails."""
+    if not folder.exists():
+        draft.rename(folder)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)) / folder.name
+    try:
+        folder.rename(aside)
+        try:
+            draft.rename(folder)
+        except OSError:
+            aside.rename(folder)
+            raise
+    finally:
+        shutil.rmtree(aside.parent, ignore_errors=True)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -190,4 +247,5 @@ def _from_manifest(folder: Path, manifest: dict[str, Any]) -> Bundle:
         metrics=tuple(dict(row) for row in manifest["metrics"]),
         training=dict(manifest["training"]),
         terms=str(manifest["terms"]),
+        quantization={str(k): dict(v) for k, v in manifest.get("quantization", {}).items()},
     )

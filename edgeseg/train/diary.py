@@ -22,36 +22,40 @@ from edgeseg.core.errors import EdgesegError
 CSV = "log.csv"
 BOARD = "tensorboard"
 CURVES = "curves.png"
-HEADER = "epoch,loss,val_miou,lr,seconds\n"
+WORDS = {"miou": "mIoU", "mask_ap": "mask AP"}
+"""A task's figure in words."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An epoch. loss: its mean. miou: of the averaged weights, NaN where they were not measured. lr: at its end."""
+    """An epoch. loss: its mean. value: of the task's figure, of the averaged weights, NaN where it was not measured.
+    lr: at its end."""
 
     epoch: int
     loss: float
-    miou: float
+    value: float
     lr: float
     seconds: float
 
 
-def write(folder: Path, entry: Entry, per_class: Mapping[str, float]) -> None:
-    """Adds an epoch to `folder`/log.csv and `folder`/tensorboard. per_class: IoU by name, where it was measured.
+def write(folder: Path, entry: Entry, figure: str, per_class: Mapping[str, float]) -> None:
+    """Adds an epoch to `folder`/log.csv, column "val_" + figure, and to `folder`/tensorboard.
 
+    figure: what the task is measured by, a key of `WORDS`. per_class: the same by class name, where it was measured.
     Raises EdgesegError where the disk does not take it.
     """
     scalars = {"loss": entry.loss, "lr": entry.lr}
-    if math.isfinite(entry.miou):
-        scalars["val/miou"] = entry.miou
-    scalars |= {f"val/iou/{name}": iou for name, iou in per_class.items()}
+    if math.isfinite(entry.value):
+        scalars[f"val/{figure}"] = entry.value
+    one = "iou" if figure == "miou" else figure
+    scalars |= {f"val/{one}/{name}": value for name, value in per_class.items()}
     with _told(folder):
-        _add_line(folder / CSV, entry)
+        _add_line(folder / CSV, entry, figure)
         _add_events(folder / BOARD, entry.epoch, scalars)
 
 
 def draw_curves(folder: Path) -> Path:
-    """Draws loss and mIoU over the epochs of `folder`/log.csv, and returns the picture's path.
+    """Draws loss and the task's figure over the epochs of `folder`/log.csv, and returns the picture's path.
 
     Raises EdgesegError where the disk does not take it.
     """
@@ -64,11 +68,13 @@ def draw_curves(folder: Path) -> Path:
     left.set_ylabel("loss")
     left.set_ylim(bottom=0)
     left.grid(alpha=0.25)
-    measured = [(row["epoch"], 100 * row["val_miou"]) for row in rows if math.isfinite(row["val_miou"])]
+    column = next(name for name in rows[0] if name.startswith("val_"))
+    measured = [(row["epoch"], 100 * row[column]) for row in rows if math.isfinite(row[column])]
     if measured:
+        words = WORDS[column.removeprefix("val_")]
         right = left.twinx()
-        right.plot(*zip(*measured, strict=True), color="tab:blue", marker="o", label="mIoU of the averaged weights")
-        right.set_ylabel("val mIoU, %", color="tab:blue")
+        right.plot(*zip(*measured, strict=True), color="tab:blue", marker="o", label=f"{words} of the averaged weights")
+        right.set_ylabel(f"val {words}, %", color="tab:blue")
         epoch, best = max(measured, key=lambda point: point[1])
         right.annotate(f"{best:.1f}", (epoch, best), xytext=(0, 8), textcoords="offset points", ha="center")
         right.margins(y=0.15)
@@ -80,10 +86,12 @@ def draw_curves(folder: Path) -> Path:
     return folder / CURVES
 
 
-def _add_line(path: Path, entry: Entry) -> None:
-    line = f"{entry.epoch},{entry.loss:.5f},{entry.miou:.5f},{entry.lr:.3g},{entry.seconds:.1f}\n"
-    before = path.read_bytes() if path.exists() else HEADER.encode()
-    _write_whole(path, before + line.encode())
+def _add_line(path: Path, entry: Entry, figure: str) -> None:
+    head = f"epoch,loss,val_{figure},lr,seconds\n"
+    line = f"{entry.epoch},{entry.loss:.5f},{entry.value:.5f},{entry.lr:.3g},{entry.seconds:.1f}\n"
+    # Older logs call every figure val_miou: what is kept of them is all but the head.
+    kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[1:] if path.exists() else []
+    _write_whole(path, "".join([head, *kept, line]).encode())
 
 
 def _add_events(folder: Path, epoch: int, scalars: Mapping[str, float]) -> None:

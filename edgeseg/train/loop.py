@@ -65,7 +65,7 @@ class Task(Protocol):
     """What is trained for: data, network, loss and measure, of which the loop knows nothing else.
 
     feed: batches of an epoch. classes, palette (RGB), terms, input_size: of the data, for the bundle. figure: the name
-    of what `measure` gives first.
+    of what `measure` gives first, a key of `diary.WORDS`.
     """
 
     figure: str
@@ -180,7 +180,7 @@ class _Run:
         self._save(figure)
         rate, seconds = self.optimiser.param_groups[0]["lr"], time.monotonic() - begun
         entry = diary.Entry(self.epoch, loss, figure, rate, seconds)
-        diary.write(self.recipe.out, entry, per_class)
+        diary.write(self.recipe.out, entry, self.task.figure, per_class)
         return entry
 
     def _save(self, figure: float) -> None:
@@ -236,5 +236,5 @@ def _progress(peers: Peers) -> Progress:
 
 
 def _note(entry: diary.Entry, figure: str) -> str:
-    measured = f"  {figure} {100 * entry.miou:.1f}" if math.isfinite(entry.miou) else ""
+    measured = f"  {diary.WORDS[figure]} {100 * entry.value:.1f}" if math.isfinite(entry.value) else ""
     return f"epoch {entry.epoch}  loss {entry.loss:.3f}{measured}"
