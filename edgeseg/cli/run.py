@@ -58,6 +58,16 @@ class Run:
     masks: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Write every label map as a palette PNG (instances as COCO run-length JSON lines) into this folder."""
 
+    publish: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="URI")] = ()
+    """Hand masks on while it runs: ros2://TOPIC, zenoh://KEY, shm://NAME, foxglove://[HOST:PORT]; may be given several times.
+    ?size=640x360 behind it makes the masks smaller."""
+
+    record: Annotated[Path | None, tyro.conf.arg(metavar="FILE.mcap")] = None
+    """Record picture, masks, timing and health for Foxglove: FILE.mcap."""
+
+    classes: Annotated[str | None, tyro.conf.arg(metavar="NAME[,NAME]")] = None
+    """The classes that --publish and --record hand on; pixels of all others get the model's ignore id."""
+
     max_frames: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Stop after so many delivered frames."""
 
@@ -88,6 +98,7 @@ class Run:
             session = Session(Stream(source, segmenter), console, background)
             stack.callback(session.close)
             self._open_sinks(session, source, bundle, console)
+            self._open_publishers(session, source, bundle, console)
             info = segmenter.engine
             console.print(
                 f"{bundle.name} on {source.address}: {info.name} {info.precision}, {info.threads} threads ({info.reason})"
@@ -116,7 +127,7 @@ class Run:
         """Opens what the options name; a run without a source that nobody would see is recorded."""
         output, still = self.output, None
         window = self._window_sink(session, console)
-        if self.source is None and window is None and output is None and self.masks is None:
+        if self.source is None and window is None and output is None and self.masks is None and not self._leaves:
             kind = "street" if source.address.startswith("street://") else "camera"
             output, still = Path(f"edgeseg-{kind}.mp4"), Path(f"edgeseg-{kind}.png")
         sinks: list[Sink] = [window] if window else []
@@ -133,6 +144,27 @@ class Run:
 
             sinks.append(MasksSink(self.masks, bundle.palette))
         session.sinks = sinks
+
+    def _open_publishers(self, session: Session, source: Source, bundle: Bundle, console: Console) -> None:
+        """Opens the ways out of the process, each beside the loop."""
+        from edgeseg.streaming.publishing import open_publisher, open_recorder
+
+        if self.classes is not None and not self.publish and self.record is None:
+            raise UsageError("--classes names what --publish and --record hand on: give one of them too")
+        names = None if self.classes is None else [name.strip() for name in self.classes.split(",")]
+        for uri in self.publish:
+            publisher = open_publisher(uri, bundle, source.address, session.vitals, console.print, names)
+            session.publishers.append(publisher)
+            console.print(f"publishing on {publisher.address}")
+        if self.record is not None:
+            session.publishers.append(
+                open_recorder(self.record, bundle, session.vitals, console.print, names, live=source.live)
+            )
+
+    @property
+    def _leaves(self) -> bool:
+        """Whether somebody outside gets the masks."""
+        return bool(self.publish or self.record)
 
     def _open_background(self, bundle: Bundle) -> Background | None:
         if self.background is None:

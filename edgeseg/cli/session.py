@@ -16,8 +16,10 @@ from edgeseg.bench.accuracy import scores
 from edgeseg.core.errors import EdgesegError
 from edgeseg.core.masks import SemanticMask
 from edgeseg.core.result import Result
+from edgeseg.streaming.health import Vitals
 from edgeseg.streaming.meter import Meter
 from edgeseg.streaming.pipeline import Stream
+from edgeseg.streaming.publisher import Publisher
 from edgeseg.streaming.sink import Sink
 from edgeseg.streaming.sinks.picture import Painter
 from edgeseg.vision.background import Background
@@ -30,11 +32,15 @@ REFRESH_SECONDS = 0.2
 class Session:
     """Plays a stream. sinks: where its results go; set before `play`. painter: what the sinks that show pictures share.
 
+    publishers: sinks beside the loop, which tell what became of the results that they got. vitals: what these read health from.
+
     background: what the painter puts behind, instead of colouring the classes.
     """
 
     def __init__(self, results: Stream, console: Console, background: Background | None = None) -> None:
         self.sinks: list[Sink] = []
+        self.publishers: list[Publisher] = []
+        self.vitals = Vitals(results)
         bundle = results.segmenter.bundle
         self.painter = Painter(bundle.classes, bundle.palette, self._headline, background)
         self._results = results
@@ -48,19 +54,13 @@ class Session:
 
     def play(self, max_frames: int | None) -> None:
         """Delivers every result to every sink until the source ends, `max_frames` are delivered, or a window is closed."""
-        delivered = 0
         self._warm_up()
-        with Live(console=self._console, transient=True, get_renderable=self._live_line, refresh_per_second=5):
-            for result in self._results:
-                delivered += 1
-                self._meter.add(result)
-                begin = time.monotonic_ns()
-                self._judge(result)
-                for sink in self.sinks:
-                    sink.write(result)
-                self._meter.add_stages({"sinks": (time.monotonic_ns() - begin) / 1e6})
-                if delivered == max_frames or any(getattr(sink, "closed", False) for sink in self.sinks):
-                    return
+        try:
+            with Live(console=self._console, transient=True, get_renderable=self._live_line, refresh_per_second=5):
+                self._deliver(max_frames)
+        except EdgesegError as error:
+            self.vitals.error = str(error)  # the last heartbeat of every publisher says it
+            raise
 
     def close(self) -> None:
         """Ends the stream and finishes what every sink wrote, then raises the first error that one had. May be called twice."""
@@ -69,7 +69,7 @@ class Session:
             return
         self._closed = True
         failures: list[EdgesegError] = []
-        for sink in self.sinks:
+        for sink in (*self.publishers, *self.sinks):
             try:
                 self._places += filter(None, [sink.close()])
             except EdgesegError as error:
@@ -95,6 +95,7 @@ class Session:
             "source": source.address,
             "live": source.live,
             "outputs": self._places,
+            "published": [publisher.figures() for publisher in self.publishers],
             "truth": scores(self._truth) if self._judged else None,
         }
 
@@ -114,6 +115,18 @@ class Session:
             self.painter.warm_up()
         nothing = np.zeros((2, 2), np.uint8)
         ConfusionMatrix(self._truth.classes).add(nothing, nothing)
+
+    def _deliver(self, max_frames: int | None) -> None:
+        for delivered, result in enumerate(self._results, 1):
+            self._meter.add(result)
+            self.vitals.saw(result)
+            begin = time.monotonic_ns()
+            self._judge(result)
+            for sink in (*self.publishers, *self.sinks):
+                sink.write(result)
+            self._meter.add_stages({"sinks": (time.monotonic_ns() - begin) / 1e6})
+            if delivered == max_frames or any(getattr(sink, "closed", False) for sink in self.sinks):
+                return
 
     def _judge(self, result: Result) -> None:
         if result.frame.truth is not None and isinstance(result.masks, SemanticMask):
@@ -163,6 +176,12 @@ def _rows(figures: dict[str, Any]) -> dict[str, str]:
     if figures["truth"]:
         rows["against the truth"] = (
             f"mIoU {100 * figures['truth']['miou']:.1f} %, pixels {100 * figures['truth']['pixel_accuracy']:.1f} %"
+        )
+    for way in figures["published"]:
+        rows.setdefault("published", "")
+        rows["published"] += ("\n" if rows["published"] else "") + (
+            f"{way['address']}: {way['published']}, {way['missed']} missed"
+            + (f" ({way['error']})" if way["error"] else "")
         )
     for place in figures["outputs"]:
         rows.setdefault("written", "")
