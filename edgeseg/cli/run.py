@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -17,30 +17,38 @@ if TYPE_CHECKING:
 
     from edgeseg.cli.session import Session
     from edgeseg.core.bundle import Bundle
-    from edgeseg.streaming.sink import Sink
-    from edgeseg.streaming.source import Source
     from edgeseg.vision.background import Background
 
 INTERRUPTED = 130
-DEMO = "street://?seed=1&frames=600"
+STREET = "street://?seed=1"
 
 
 @dataclass(frozen=True)
 class Run:
     """Segment a camera, a stream, a clip or a folder of images, live."""
 
-    source: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")] = None
+    source: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")] = ()
     """A camera index, a file, a folder or glob of images, rtsp://, http://, v4l2:///dev/video0, gst:PIPELINE, street://,
-    fault://. Without one: camera 0 if there is one, else 20 s of the built-in street, and it says which."""
+    fault://. Several share the engine in turn. Without one: camera 0 if there is one, else 20 s of the built-in street, and it
+    says which."""
 
     model: Annotated[str, tyro.conf.arg(metavar="NAME|PATH")] = "fast-scnn-street"
     """A model's name or folder (see `edgeseg models`)."""
 
     engine: str = "auto"
-    """auto, openvino, onnxruntime."""
+    """auto, tensorrt, openvino, onnxruntime."""
 
     precision: str = "auto"
     """auto, fp32, bf16, fp16, int8."""
+
+    page: bool = False
+    """Serve a live page for browsers: picture, masks, charts, switches. Its address is printed."""
+
+    host: Annotated[str | None, tyro.conf.arg(metavar="ADDRESS")] = None
+    """Where the page listens: this machine alone unless given; 0.0.0.0 for all its networks, then with a token."""
+
+    port: Annotated[int | None, tyro.conf.arg(metavar="PORT")] = None
+    """The page's port, 8008 unless given; 0 takes any free one."""
 
     view: bool = True
     """Show a window, where there is a display."""
@@ -75,11 +83,13 @@ class Run:
     """Write the figures as one JSON object to this file ("-" for standard output)."""
 
     def execute(self) -> int:
-        """Plays the source to its end, or until Ctrl-C, and prints what it came to. Returns the exit status."""
+        """Plays the sources to their end, or until Ctrl-C, and prints what it came to. Returns the exit status."""
         from edgeseg.cli.session import Session
+        from edgeseg.cli.ways_out import open_page, open_ways_out
         from edgeseg.core.catalog import open_bundle
         from edgeseg.runtime.cpu import usable_cores
         from edgeseg.runtime.segmenter import load
+        from edgeseg.runtime.switching import SwitchableSegmenter
         from edgeseg.streaming.opening import open_source
         from edgeseg.streaming.pipeline import Stream
 
@@ -88,20 +98,21 @@ class Run:
             raise UsageError(f"--max-frames {self.max_frames}: give 1 or more")
         console = console_beside(self.json)
         bundle = open_bundle(self.model)
-        background = self._open_background(bundle)
+        addresses = self.source or (_default_source(console, without_end=self.page),)
+        backgrounds = [self._open_background(bundle) for _ in addresses] if self.background or self.keep else None
         with contextlib.ExitStack() as stack:
-            source = open_source(self.source if self.source is not None else _default_source(console))
-            stack.callback(source.close)
-            threads = max(1, usable_cores() - 1) if source.live else usable_cores()
-            segmenter = load(bundle.path, engine=self.engine, precision=self.precision, threads=threads)
-            stack.enter_context(segmenter)
-            session = Session(Stream(source, segmenter), console, background)
+            sources = [stack.enter_context(open_source(address)) for address in addresses]
+            threads = max(1, usable_cores() - 1) if any(source.live for source in sources) else usable_cores()
+            opened = load(bundle.path, engine=self.engine, precision=self.precision, threads=threads)
+            segmenter = stack.enter_context(SwitchableSegmenter(opened))
+            session = Session(Stream(sources, segmenter), console, backgrounds)
             stack.callback(session.close)
-            self._open_sinks(session, source, bundle, console)
-            self._open_publishers(session, source, bundle, console)
-            info = segmenter.engine
+            open_ways_out(self, session, console)
+            if self.page:
+                open_page(self, session, segmenter, threads, console)
+            info, asked = segmenter.engine, ", ".join(source.address for source in sources)
             console.print(
-                f"{bundle.name} on {source.address}: {info.name} {info.precision}, {info.threads} threads ({info.reason})"
+                f"{bundle.name} on {asked}: {info.name} {info.precision}, {info.threads} threads ({info.reason})"
             )
             return self._play(session)
 
@@ -123,54 +134,9 @@ class Run:
             raise failure
         return INTERRUPTED if interrupted else 0
 
-    def _open_sinks(self, session: Session, source: Source, bundle: Bundle, console: Console) -> None:
-        """Opens what the options name; a run without a source that nobody would see is recorded."""
-        output, still = self.output, None
-        window = self._window_sink(session, console)
-        if self.source is None and window is None and output is None and self.masks is None and not self._leaves:
-            kind = "street" if source.address.startswith("street://") else "camera"
-            output, still = Path(f"edgeseg-{kind}.mp4"), Path(f"edgeseg-{kind}.png")
-        sinks: list[Sink] = [window] if window else []
-        if output is not None:
-            from edgeseg.streaming.sinks.mp4 import Mp4Sink
-
-            sinks.append(Mp4Sink(output, session.painter, fps=None if source.live else getattr(source, "fps", None)))
-        if still is not None:
-            from edgeseg.streaming.sinks.still import StillSink
-
-            sinks.append(StillSink(still, session.painter))
-        if self.masks is not None:
-            from edgeseg.streaming.sinks.masks import MasksSink
-
-            sinks.append(MasksSink(self.masks, bundle.palette))
-        session.sinks = sinks
-
-    def _open_publishers(self, session: Session, source: Source, bundle: Bundle, console: Console) -> None:
-        """Opens the ways out of the process, each beside the loop."""
-        from edgeseg.streaming.publishing import open_publisher, open_recorder
-
-        if self.classes is not None and not self.publish and self.record is None:
-            raise UsageError("--classes names what --publish and --record hand on: give one of them too")
-        names = None if self.classes is None else [name.strip() for name in self.classes.split(",")]
-        for uri in self.publish:
-            publisher = open_publisher(uri, bundle, source.address, session.vitals, console.print, names)
-            session.publishers.append(publisher)
-            console.print(f"publishing on {publisher.address}")
-        if self.record is not None:
-            session.publishers.append(
-                open_recorder(self.record, bundle, session.vitals, console.print, names, live=source.live)
-            )
-
-    @property
-    def _leaves(self) -> bool:
-        """Whether somebody outside gets the masks."""
-        return bool(self.publish or self.record)
-
-    def _open_background(self, bundle: Bundle) -> Background | None:
+    def _open_background(self, bundle: Bundle) -> Background:
         if self.background is None:
-            if self.keep is not None:
-                raise UsageError("--keep names what stays in front: give --background too")
-            return None
+            raise UsageError("--keep names what stays in front: give --background too")
         from edgeseg.vision.background import BEHIND, Background, in_front
 
         keep = None if self.keep is None else tuple(name.strip() for name in self.keep.split(","))
@@ -183,17 +149,6 @@ class Run:
             )
         in_front(bundle.classes, keep)
         return Background(self.background, keep, steady=True)
-
-    def _window_sink(self, session: Session, console: Console) -> Any:
-        from edgeseg.streaming.sinks.window import WindowSink, window_reason
-
-        if not self.view:
-            return None
-        reason = window_reason()
-        if reason:
-            console.print(f"no window: {reason}", style="dim")
-            return None
-        return WindowSink("edgeseg", session.painter)
 
 
 def _models_with(name: str) -> list[str]:
@@ -209,12 +164,15 @@ def _models_with(name: str) -> list[str]:
     return able
 
 
-def _default_source(console: Console) -> str:
+def _default_source(console: Console, *, without_end: bool) -> str:
     from edgeseg.streaming.sources.camera import cameras
 
     found = cameras()
     if found:
         console.print(f"no source given: camera {found[0]}")
         return found[0]
+    if without_end:
+        console.print("no source given and no camera here: the built-in street")
+        return STREET
     console.print("no source given and no camera here: 20 s of the built-in street")
-    return DEMO
+    return f"{STREET}&frames=600"

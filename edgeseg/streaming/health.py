@@ -47,14 +47,14 @@ class Health:
 
 
 class Vitals:
-    """What the health of a stream is read from, by any thread.
+    """What the health of a stream is read from, by any thread; of one of its sources, where it has several.
 
     error: the error that ended the stream, once there is one.
     """
 
-    def __init__(self, results: Stream) -> None:
+    def __init__(self, results: Stream, lane: int = 0) -> None:
         self.error = ""
-        self._results = results
+        self._lane = results.lanes[lane]
         self._captured_ns: int | None = None
 
     def saw(self, result: Result) -> None:
@@ -63,7 +63,7 @@ class Vitals:
 
     def health(self, *, published: int = 0, missed: int = 0, error: str = "") -> Health:
         """Returns how things stand now. published, missed, error: of the channel that asks."""
-        counts = self._results.ledger.counts()
+        counts = self._lane.ledger.counts()
         captured_ns = self._captured_ns
         return Health(
             captured=counts.captured,
@@ -71,8 +71,8 @@ class Vitals:
             dropped=counts.dropped,
             failed=counts.failed,
             age_ms=None if captured_ns is None else (time.monotonic_ns() - captured_ns) / 1e6,
-            status=self._results.source.status,
-            error=self.error or error,
+            status=self._lane.source.status,
+            error=self.error or str(self._lane.error or "") or error,
             published=published,
             missed=missed,
         )

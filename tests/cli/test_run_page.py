@@ -1,0 +1,38 @@
+"""`edgeseg run --page`: the address that it prints serves the page, and a stop ends it in order."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_printed_address_serves_the_page_until_the_run_is_stopped(bundle_folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edgeseg", "run", "street://?size=160x96&fps=30", "--model", str(bundle_folder)]
+    with subprocess.Popen(
+        [*command, "--page", "--port", "0", "--no-view", "--json", "figures.json"],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
+    ) as run:
+        assert run.stdout is not None
+        address = None
+        for line in run.stdout:
+            address = re.search(r"http://127\.0\.0\.1:\d+/", line)
+            if address:
+                break
+        assert address is not None
+        with urllib.request.urlopen(address.group(), timeout=20) as answer:
+            page = answer.read().decode()
+        assert "<canvas" in page and "edgeseg" in page
+        run.send_signal(signal.SIGTERM)
+        run.stdout.read()
+    assert run.returncode == 130
+    assert (tmp_path / "figures.json").is_file()
