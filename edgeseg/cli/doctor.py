@@ -124,6 +124,7 @@ def _engines() -> list[Finding]:
         if installed(name)
         else Finding(f"engine {name}", "missing", "not installed", install_line(package))
         for name, package in PACKAGE_OF.items()
+        if name != "tensorrt"  # `gpu_findings` tells of it
     ]
 
 

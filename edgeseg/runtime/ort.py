@@ -1,9 +1,10 @@
-"""ONNX Runtime on the CPU: the reference that every other engine is compared with."""
+"""ONNX Runtime, on the CPU the reference that every other engine is compared with; on a GPU where it was built with CUDA."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -14,6 +15,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as Unsupp
 from edgeseg.core.errors import EngineError
 from edgeseg.core.result import EngineInfo
 from edgeseg.runtime.cpu import cpu_name
+from edgeseg.runtime.gpu import find_gpu
 
 GRAPH_OF = {"fp32": "fp32", "fp16": "fp16", "int8": "int8"}
 """Precision asked for -> the bundle's graph that gives it."""
@@ -31,8 +33,12 @@ class OnnxRuntimeEngine:
         options.log_severity_level = 3
         # Spinning workers would take the cores that decoding, resizing and the tail need between two inferences.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        providers: list[Any] = ["CPUExecutionProvider"]
+        if computes_on_gpu():
+            # TF32 would round what is called FP32.
+            providers.insert(0, ("CUDAExecutionProvider", {"use_tf32": 0}))
         try:
-            self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(str(graph), options, providers=providers)
         except UNREADABLE as error:
             said = str(error).splitlines()[0]
             raise EngineError(
@@ -43,7 +49,7 @@ class OnnxRuntimeEngine:
         self.info = EngineInfo(
             name="onnxruntime",
             precision=precision,
-            device=cpu_name(),
+            device=self._device(),
             threads=threads,
             versions={"onnxruntime": onnxruntime.__version__},
             reason=reason,
@@ -53,6 +59,11 @@ class OnnxRuntimeEngine:
         """See `Engine.infer`."""
         values = self._session.run(self._outputs, {self._input: image[None]})
         return {name: np.asarray(value) for name, value in zip(self._outputs, values, strict=True)}
+
+    def _device(self) -> str:
+        """What it computes on: a GPU that was there and could not be opened is not named."""
+        gpu = find_gpu() if self._session.get_providers()[0] == "CUDAExecutionProvider" else None
+        return gpu.name if gpu else cpu_name()
 
     def close(self) -> None:
         """Nothing to let go of: ONNX Runtime frees a session with its object."""
@@ -64,3 +75,8 @@ class OnnxRuntimeEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def computes_on_gpu() -> bool:
+    """Whether this ONNX Runtime was built with CUDA, and a GPU is here. Never run on a GPU by its authors."""
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers() and find_gpu() is not None

@@ -10,8 +10,9 @@ import pytest
 
 import edgeseg
 from edgeseg.core.bundle import Bundle, write_bundle
-from edgeseg.core.errors import EngineError, UsageError
+from edgeseg.core.errors import EngineError, MissingPackageError, UsageError
 from edgeseg.runtime.choose import choose, open_engine
+from edgeseg.runtime.gpu import find_gpu
 from tests.conftest import COLOURS_BGR, golden_frame, manifest, nearest_colour_graph
 
 ENGINES = [("onnxruntime", "fp32"), ("openvino", "fp32")]
@@ -80,3 +81,9 @@ def test_a_file_that_is_no_graph_is_refused_in_one_line(tmp_path: Path, bundle_f
     with pytest.raises(EngineError, match="can't open it") as caught:
         open_engine(bundle, choose(bundle, engine, "fp32"))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(find_gpu() is not None, reason="a GPU is here")
+def test_tensorrt_without_a_gpu_is_refused_with_what_to_do(bundle_folder: Path) -> None:
+    with pytest.raises(MissingPackageError, match="needs an NVIDIA GPU and its driver, and none is here"):
+        edgeseg.load(bundle_folder, engine="tensorrt")
