@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.bench.tta import augmented, views
-from edgeseg.bench.worst import WorstFrames
 from edgeseg.core.errors import UsageError
 from edgeseg.data.samples import Samples
 from edgeseg.runtime.segmenter import SemanticSegmenter
 from edgeseg.vision.boundary import BoundaryF1
 from edgeseg.vision.metrics import ConfusionMatrix
+
+
+class Watcher(Protocol):
+    """Looks at every judged frame: keeps the worst, say."""
+
+    def offer(self, name: str, image: NDArray[np.uint8], truth: NDArray[np.uint8], answer: NDArray[np.uint8]) -> None:
+        """Takes a frame, uint8 [H, W, 3] BGR, and its label maps, uint8 [H, W]."""
+        ...
 
 
 def judge(
@@ -24,13 +31,13 @@ def judge(
     progress: Callable[[int], object] = lambda done: None,
     *,
     tta: bool = False,
-    worst: WorstFrames | None = None,
+    watcher: Watcher | None = None,
 ) -> dict[str, Any]:
     """Returns the figures of `edgeseg eval --json`: images, and those of `Tally`; with `tta` the same again in "tta".
 
     Every image is judged at its labels' own size; pixels with the ignore id are not judged. progress: called with the
     number of images done. tta: answer each image a second time, with test-time augmentation, and add how many views of a
-    frame that takes. worst: is shown every frame, as answered without it. Raises UsageError where the data's classes are
+    frame that takes. watcher: is shown every frame, as answered without it. Raises UsageError where the data's classes are
     not the model's, or there is no image.
     """
     bundle = segmenter.bundle
@@ -43,8 +50,8 @@ def judge(
         answer = plain.add(labels, lambda image=image: segmenter(image).labels)
         if tta:
             richer.add(labels, lambda image=image: augmented(segmenter.logits, image))
-        if worst is not None:
-            worst.offer(name, image, labels, answer)
+        if watcher is not None:
+            watcher.offer(name, image, labels, answer)
         progress(index + 1)
     figures = {"images": len(samples), **plain.figures()}
     return {**figures, "tta": {"views": views(), **richer.figures()}} if tta else figures

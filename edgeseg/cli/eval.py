@@ -89,7 +89,7 @@ class Eval:
         with self._load(bundle) as segmenter:
             assert isinstance(segmenter, SemanticSegmenter)
             worst = self._worst_frames(bundle)
-            figures = judge(segmenter, samples, _progress(len(samples), console), tta=self.tta, worst=worst)
+            figures = judge(segmenter, samples, _progress(len(samples), console), tta=self.tta, watcher=worst)
             return figures, segmenter.engine, worst
 
     def _judge_things(self, bundle: Bundle, console: Console) -> tuple[dict[str, Any], EngineInfo, WorstFrames | None]:

@@ -29,7 +29,7 @@ class Models:
 
         check_json_file(self.json)
         table = Table(box=SIMPLE_HEAD)
-        for column in ("model", "task", "input", "graphs", "MB", "mIoU %"):
+        for column in ("model", "graphs", "MB", "mIoU or mask AP, %"):
             table.add_column(column, no_wrap=column == "model", overflow="fold")
         rows: list[dict[str, Any]] = []
         for name, path in sorted(catalog().items()):
@@ -41,12 +41,10 @@ class Models:
                 continue
             row = _row(bundle)
             rows.append(row)
-            figures = ", ".join(
-                f"{m['data']} {m['split']} {100 * m['miou']:.1f}" for m in row["metrics"] if "miou" in m
-            )
             size = f"{row['input'][0]}x{row['input'][1]}"
             megabytes = f"{row['bytes'] / 1e6:.1f}"
-            table.add_row(name, row["task"], size, ", ".join(row["precisions"]), megabytes, figures)
+            about = f"{name}\n  {row['task']}, {size}"
+            table.add_row(about, ", ".join(row["precisions"]), megabytes, _worth(row["metrics"]))
         console = console_beside(self.json)
         console.print(table if rows else "no models here: `edgeseg export CHECKPOINT --out engines/NAME` writes one")
         write_json(self.json, rows)
@@ -67,3 +65,18 @@ def _row(bundle: Any) -> dict[str, Any]:
         "training": bundle.training,
         "terms": bundle.terms,
     }
+
+
+def _worth(metrics: list[dict[str, Any]]) -> str:
+    """What was measured, a line for each data set: the figure, and in brackets what it is in lower precisions."""
+    lines: dict[str, list[str]] = {}
+    for measured in metrics:
+        figure = measured.get("miou", measured.get("mask_ap"))
+        if figure is None:
+            continue
+        precision = measured.get("precision", "fp32")
+        said = f"{100 * figure:.1f}" if precision == "fp32" else f"{precision} {100 * figure:.1f}"
+        lines.setdefault(f"{measured['data']} {measured['split']}", []).append(said)
+    return "\n".join(
+        f"{data} {first}" + (f" ({', '.join(rest)})" if rest else "") for data, (first, *rest) in lines.items()
+    )

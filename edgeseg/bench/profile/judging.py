@@ -14,7 +14,6 @@ from edgeseg.bench.accuracy import judge
 from edgeseg.bench.instance_accuracy import judge_instances
 from edgeseg.bench.profile.rows import Accuracy
 from edgeseg.bench.profile.statistics import DRAWS, SEED
-from edgeseg.bench.worst import WorstFrames
 from edgeseg.core.bundle import Bundle
 from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.core.masks import SemanticMask
@@ -146,8 +145,7 @@ def judged(
         figures, ci = judge_instances(segmenter, cast(InstanceSamples, samples), progress), None
     else:
         frames = _FrameMatrices(bundle)
-        # `judge` only offers frames to it, as it would to the worst frames' keeper.
-        figures = judge(segmenter, cast(Samples, samples), progress, worst=cast(WorstFrames, frames))
+        figures = judge(segmenter, cast(Samples, samples), progress, watcher=frames)
         ci = miou_interval(np.stack(frames.counts))
     return {
         "data": address,

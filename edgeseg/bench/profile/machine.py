@@ -19,7 +19,8 @@ PACKAGES = {
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
     "opencv": ("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
     "openvino": ("openvino",),
-    "tensorrt": ("tensorrt", "tensorrt-rtx"),
+    "tensorrt": ("tensorrt",),
+    "tensorrt_rtx": ("tensorrt-rtx",),
 }
 """What a package is called in a profile -> the names that it may be installed by."""
 
