@@ -93,7 +93,7 @@ class Bundle:
         return path
 
     def graph(self, precision: str) -> Path:
-        """Returns the path of a graph, checked as by `file`.
+        """Returns the path of a graph, checked as by `file`, and so is the FP32 graph that it was made from.
 
         Raises BundleError for one that is not there, or was made from another FP32 graph than the bundle now has.
         """
@@ -105,6 +105,8 @@ class Bundle:
                 f"{self.path / self.graphs[precision]} was made from another {self.graphs.get('fp32')} than the bundle "
                 f"has now: make it anew with `edgeseg quantize {self.path}`"
             )
+        if source is not None:
+            self.file(self.graphs["fp32"])  # out of which the graph reads its weights
         return self.file(self.graphs[precision])
 
     def golden(self) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float32]]]:

@@ -89,7 +89,7 @@ def build(bundle: Bundle, plan: Plan, trt: ModuleType, watcher: Watcher, workspa
     cache = bundle.path / FOLDER / f"timing-{key.builder_version}-{key.compute_capability}.cache"
     request = Request(
         graph=graph.read_bytes(),
-        name=str(graph),
+        path=str(graph),
         precision=key.precision,
         compute_capability=None
         if key.builder == "tensorrt" or key.compute_capability == PORTABLE

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from edgeseg.core.bundle import Bundle
 from edgeseg.core.errors import EdgesegError
 from edgeseg.deploy.calibration import Part
 from edgeseg.deploy.qdq import quantise
+from edgeseg.deploy.weights import beside_weights
 from edgeseg.runtime.cpu import usable_cores
 from edgeseg.runtime.instances import InstanceSegmenter
 from edgeseg.runtime.ort import OnnxRuntimeEngine
@@ -52,10 +51,8 @@ class Judge:
     def score(self, graph: bytes, precision: str, part: Part, what: str) -> Score:
         """Returns the score of an ONNX graph. what: is done, for the eyes. Raises EngineError, UsageError."""
         tick = self._steps(what, len(part))
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, f"model.{precision}.onnx")
-            path.write_bytes(graph)
-            engine = OnnxRuntimeEngine(path, precision=precision, threads=usable_cores(), reason="judged")
+        with beside_weights(self._bundle, {precision: graph}) as paths:
+            engine = OnnxRuntimeEngine(paths[precision], precision=precision, threads=usable_cores(), reason="judged")
         if self._bundle.task == "instances":
             with InstanceSegmenter(self._bundle, engine) as segmenter:
                 figures = judge_instances(segmenter, part, lambda done: tick())

@@ -3,7 +3,8 @@
 After Wu et al. 2020, "Integer Quantization for Deep Learning Inference": symmetric, weights per output channel, activations
 per tensor, biases in FP32. What the engines agree on decides the form: TensorRT takes neither a zero point other than 0, nor
 an INT32 bias, nor FP16 around the pairs. Pairs stand at what convolutions read, and nowhere else: so engines fuse a
-convolution with its activation, and the fewest values are rounded.
+convolution with its activation, and the fewest values are rounded. Weights stay FP32 constants before a pair of their own, which
+every engine rounds when it opens the graph: so they can be read from the FP32 graph's file, which has them already.
 """
 
 from __future__ import annotations
@@ -48,12 +49,10 @@ def quantise(model: onnx.ModelProto, ranges: Mapping[str, float], quantised: Col
     return without_unused(result)
 
 
-def quantised_weight(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Returns int8 as `weight`, [O, ...], and the scale of each output channel, float32 [O]."""
+def weight_scale(weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns the step of each output channel, float32 [O], of a weight [O, ...]: the largest magnitude is 127 steps."""
     peaks = np.abs(weight.reshape(len(weight), -1)).max(axis=1)
-    scale = (np.maximum(peaks, 1e-9) / GREATEST).astype(np.float32)
-    steps = weight / scale.reshape(-1, *([1] * (weight.ndim - 1)))
-    return np.clip(np.rint(steps), -GREATEST, GREATEST).astype(np.int8), scale
+    return (np.maximum(peaks, 1e-9) / GREATEST).astype(np.float32)
 
 
 class _Writer:
@@ -77,10 +76,7 @@ class _Writer:
         self._nodes.append(node)
         for name in node.output:
             if name in self._rounded:
-                scale = np.float32(max(self._ranges[name], 1e-6) / GREATEST)
-                self._constants_of(name, scale, np.int8(0))
-                parts = [name, f"{name}.scale", f"{name}.zero"]
-                self._nodes.append(onnx.helper.make_node("QuantizeLinear", parts, [f"{name}.int8"], f"{name}.quantize"))
+                self._quantised(name, np.float32(max(self._ranges[name], 1e-6) / GREATEST), np.int8(0))
 
     def finish(self) -> None:
         """Puts what was written into the graph."""
@@ -89,26 +85,28 @@ class _Writer:
 
     def _weight(self, name: str, reader: str) -> str:
         if name not in self._stored:
-            rounded, scale = quantised_weight(np.asarray(self._constants[name], np.float32))
-            self._constants_of(name, scale, np.zeros(len(scale), np.int8))
-            self._constant(f"{name}.int8", rounded)
+            scale = weight_scale(np.asarray(self._constants[name], np.float32))
+            self._quantised(name, scale, np.zeros(len(scale), np.int8), axis=0)
             self._stored.add(name)
         return self._dequantised(name, reader, axis=0)
 
     def _dequantised(self, name: str, reader: str, axis: int | None = None) -> str:
         output = f"{name}.{reader}"
-        parts = [f"{name}.int8", f"{name}.scale", f"{name}.zero"]
-        # An attribute of None is left out: a tensor has one scale, a weight one for each output channel.
-        self._nodes.append(
-            onnx.helper.make_node("DequantizeLinear", parts, [output], f"{output}.dequantize", axis=axis)  # type: ignore[arg-type]
-        )
+        self._pair("DequantizeLinear", f"{name}.int8", name, output, f"{output}.dequantize", axis)
         return output
 
-    def _constants_of(
-        self, name: str, scale: np.float32 | NDArray[np.float32], zero: np.int8 | NDArray[np.int8]
+    def _quantised(
+        self,
+        name: str,
+        scale: np.float32 | NDArray[np.float32],
+        zero: np.int8 | NDArray[np.int8],
+        axis: int | None = None,
     ) -> None:
-        self._constant(f"{name}.scale", scale)
-        self._constant(f"{name}.zero", zero)
+        for kind, value in (("scale", scale), ("zero", zero)):
+            self._graph.initializer.append(numpy_helper.from_array(np.asarray(value), f"{name}.{kind}"))
+        self._pair("QuantizeLinear", name, name, f"{name}.int8", f"{name}.quantize", axis)
 
-    def _constant(self, name: str, value: NDArray[np.generic] | np.generic) -> None:
-        self._graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    def _pair(self, operator: str, read: str, of: str, output: str, title: str, axis: int | None) -> None:
+        # An attribute of None is left out: a tensor has one scale, a weight one for each output channel.
+        parts = [read, f"{of}.scale", f"{of}.zero"]
+        self._nodes.append(onnx.helper.make_node(operator, parts, [output], title, axis=axis))  # type: ignore[arg-type]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -21,6 +19,7 @@ from edgeseg.deploy.half import halved, kept_in_float
 from edgeseg.deploy.qdq import GREATEST, inputs_of, layers, quantise
 from edgeseg.deploy.ranges import METHODS, Magnitudes, collect, percentile
 from edgeseg.deploy.verdict import ROUNDS, WARM_UP, Timing, time_side_by_side, verdict
+from edgeseg.deploy.weights import beside_weights, shared
 
 PRECISIONS = ("fp16", "int8")
 RANKED_ON = 8
@@ -184,12 +183,9 @@ def _reasons(
 def _time(outcome: Outcome, steps: Steps) -> None:
     """Holds every engine to the golden frame, and times it."""
     bundle = outcome.bundle
-    with tempfile.TemporaryDirectory() as folder:
-        graphs = {precision: bundle.graph(precision) for precision in bundle.graphs if precision not in outcome.made}
-        for precision, made in outcome.made.items():
-            graphs[precision] = Path(folder, f"model.{precision}.onnx")
-            graphs[precision].write_bytes(made.graph)
-        outcome.timings = time_side_by_side(bundle, graphs, steps("timing the engines", ROUNDS + WARM_UP))
+    kept = {precision: bundle.graph(precision) for precision in bundle.graphs if precision not in outcome.made}
+    with beside_weights(bundle, {precision: made.graph for precision, made in outcome.made.items()}) as fresh:
+        outcome.timings = time_side_by_side(bundle, kept | fresh, steps("timing the engines", ROUNDS + WARM_UP))
     if "int8" in outcome.made:
         outcome.verdict = verdict(outcome.timings, outcome.drop("int8"), outcome.reference.metric)
 
@@ -205,9 +201,12 @@ def _peaks(model: onnx.ModelProto, image: NDArray[np.uint8]) -> dict[str, float]
 
 
 def _signed(bundle: Bundle, model: onnx.ModelProto, precision: str) -> bytes:
-    """Returns the graph as a file, which says of which FP32 graph it was made. Raises ValidationError for an unsound one."""
+    """Returns the graph as a file, which says of which FP32 graph it was made, and reads that one's weights.
+
+    Raises ValidationError for an unsound one.
+    """
     properties = {entry.key: entry.value for entry in model.metadata_props}
     source = bundle.files[bundle.graphs["fp32"]]
     onnx.helper.set_model_props(model, {**properties, "precision": precision, "source_sha256": source})
     onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString()
+    return shared(model, bundle).SerializeToString()

@@ -41,13 +41,14 @@ class Watcher(Protocol):
 class Request:
     """What to build.
 
-    graph: a serialized ONNX model. name: what messages call it. precision: "fp32", "fp16" or "int8": the graph's own.
-    compute_capability: "8.6", for TensorRT-RTX alone; None leaves it to the builder. workspace: bytes that one layer may
-    take on the GPU; None: all there are. timing_cache: what an earlier build returned.
+    graph: a serialized ONNX model. path: its file, which messages name, and beside which lie the weights that it reads.
+    precision: "fp32", "fp16" or "int8": the graph's own. compute_capability: "8.6", for TensorRT-RTX alone; None leaves it
+    to the builder. workspace: bytes that one layer may take on the GPU; None: all there are. timing_cache: what an earlier
+    build returned.
     """
 
     graph: bytes
-    name: str
+    path: str
     precision: str
     compute_capability: str | None = None
     workspace: int | None = None
@@ -75,10 +76,10 @@ def serialize(trt: ModuleType, request: Request, watcher: Watcher, stop: Event) 
         ) from error
     network = builder.create_network(_network_flags(trt))
     parser = trt.OnnxParser(network, logger)  # holds the weights: it must outlive the build
-    if not parser.parse(request.graph):
-        raise EngineError(f"{request.name}: {_refusal(trt, parser)}")
+    if not parser.parse(request.graph, request.path):
+        raise EngineError(f"{request.path}: {_refusal(trt, parser)}")
     if not network.num_outputs:  # foreign bytes may pass for an ONNX file with nothing in it
-        raise EngineError(f"{request.name}: there is no graph in it; export the bundle anew")
+        raise EngineError(f"{request.path}: there is no graph in it; export the bundle anew")
     config = builder.create_builder_config()
     _configure(trt, config, request)
     cache = _timing_cache(trt, config, request.timing_cache)
@@ -87,7 +88,7 @@ def serialize(trt: ModuleType, request: Request, watcher: Watcher, stop: Event) 
         config.progress_monitor = monitor
     engine = builder.build_serialized_network(network, config)
     if engine is None:
-        raise EngineError(f"{request.name}: {'stopped' if stop.is_set() else failure(trt, logger.errors)}")
+        raise EngineError(f"{request.path}: {'stopped' if stop.is_set() else failure(trt, logger.errors)}")
     return Serialized(bytes(engine), bytes(cache.serialize()) if cache is not None else b"")
 
 

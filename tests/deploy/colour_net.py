@@ -21,18 +21,20 @@ VICTIM = "mix"
 """The layer that reads the planted channel."""
 
 
-def graph(planted: float = 1.0) -> onnx.ModelProto:
+def graph(planted: float = 1.0, channels: int = CHANNELS) -> onnx.ModelProto:
     """Returns the network: block means of the three colours, three layers that hand them on, and the nearest colour.
 
     planted: the last channel of `blocks`, which matters little, is so many times as large, and `mix` undoes it.
+    channels: of all layers between.
     """
     random = np.random.default_rng(7)
-    weights = {name: random.normal(0, 0.02, (CHANNELS, CHANNELS, 1, 1)) + _identity() for name in LAYERS[1:4]}
-    weights["blocks"] = np.zeros((CHANNELS, 3, STRIDE, STRIDE))
-    for channel in range(CHANNELS):
+    square = (channels, channels, 1, 1)
+    weights = {name: random.normal(0, 0.16 / channels, square) + _identity(channels) for name in LAYERS[1:4]}
+    weights["blocks"] = np.zeros((channels, 3, STRIDE, STRIDE))
+    for channel in range(channels):
         weights["blocks"][channel, channel % 3] = 1 / STRIDE**2
     scaled = COLOURS_BGR.astype(np.float64) / 255
-    weights["answer"] = np.zeros((3, CHANNELS, 1, 1))
+    weights["answer"] = np.zeros((3, channels, 1, 1))
     weights["answer"][:, :3, 0, 0] = 2 * scaled
     weights["blocks"][-1] *= planted
     weights["mix"][:, -1] /= planted
@@ -65,9 +67,29 @@ def graph(planted: float = 1.0) -> onnx.ModelProto:
     return model
 
 
+def in_halves(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Returns the network with its weights as FP16 before a Cast, as `edgeseg export` stores them."""
+    casts: list[onnx.NodeProto] = []
+    for stored in model.graph.initializer:
+        if len(stored.dims) == 4:
+            name, half = stored.name, numpy_helper.to_array(stored).astype(np.float16)
+            stored.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
+            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
 def write(folder: Path, planted: float = 1.0) -> Bundle:
     """Writes the bundle of the network."""
-    model, (image, _) = graph(planted).SerializeToString(), picture(0)
+    return write_graph(folder, graph(planted))
+
+
+def write_graph(folder: Path, network: onnx.ModelProto) -> Bundle:
+    """Writes the bundle of a network that `graph` gave."""
+    model, (image, _) = network.SerializeToString(), picture(0)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     (logits,) = session.run(["logits"], {"image": image[None]})
     golden = io.BytesIO()
@@ -98,5 +120,5 @@ def write_data(root: Path, train: int = 40, val: int = 8) -> str:
     return f"folder:{root}"
 
 
-def _identity() -> np.ndarray:
-    return np.eye(CHANNELS)[:, :, None, None]
+def _identity(channels: int) -> np.ndarray:
+    return np.eye(channels)[:, :, None, None]
