@@ -60,7 +60,8 @@ def facts(rows: Sequence[Row], command: str | None) -> list[tuple[str, list[str]
         return ", ".join(f"{name}\u00a0{version}" for name, version in row["machine"]["versions"].items())
 
     def judged(row: Row) -> str:
-        return f"{row['data']}, {row['split']}: {row['images']} of {row['images_there']} images, {metric(row)}"
+        seen = f"; {row['model']} was trained on them" if row["trained_on"] else ""
+        return f"{row['data']}, {row['split']}: {row['images']} of {row['images_there']} images, {metric(row)}{seen}"
 
     def paces(row: Row) -> str:
         live = row["paced"]

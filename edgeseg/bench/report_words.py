@@ -75,7 +75,8 @@ def size(row: Row) -> str:
 def judged(row: Row) -> str:
     """Returns "mIoU on camvid, val": what its accuracy is of; a folder is not named, options of the data are."""
     kind, _, where = row["data"].partition(":")
-    return f"{metric(row)} on {row['data'] if '=' in where else kind}, {row['split']}, {row['images']} images"
+    seen = ", all of them trained on" if row["trained_on"] else ""
+    return f"{metric(row)} on {row['data'] if '=' in where else kind}, {row['split']}, {row['images']} images{seen}"
 
 
 def metric(row: Row) -> str:

@@ -74,9 +74,12 @@ class Eval:
         console.print(
             f"{figures['images']} images, {figures['frame_ms']:.1f} ms a frame; engine taken: {engine.reason}"
         )
+        seen = bundle.trained_on(self.data, self.split)
+        if seen:
+            console.print(f"{bundle.name} was trained on these images: expect less of unseen ones", style="yellow")
         if worst is not None:
             console.print(f"the worst frames: {worst.write()}")
-        document = {**figures, "data": self.data, "split": self.split, "model": self.model}
+        document = {**figures, "data": self.data, "split": self.split, "trained_on": seen, "model": self.model}
         write_json(self.json, {**document, "engine": vars(engine)})
         return 0
 

@@ -44,7 +44,7 @@ class Models:
             size = f"{row['input'][0]}x{row['input'][1]}"
             megabytes = f"{row['bytes'] / 1e6:.1f}"
             about = f"{name}\n  {row['task']}, {size}"
-            table.add_row(about, ", ".join(row["precisions"]), megabytes, _worth(row["metrics"]))
+            table.add_row(about, ", ".join(row["precisions"]), megabytes, _worth(bundle))
         console = console_beside(self.json)
         console.print(table if rows else "no models here: `edgeseg export CHECKPOINT --out engines/NAME` writes one")
         write_json(self.json, rows)
@@ -67,16 +67,17 @@ def _row(bundle: Any) -> dict[str, Any]:
     }
 
 
-def _worth(metrics: list[dict[str, Any]]) -> str:
+def _worth(bundle: Any) -> str:
     """What was measured, a line for each data set: the figure, and in brackets what it is in lower precisions."""
     lines: dict[str, list[str]] = {}
-    for measured in metrics:
+    for measured in bundle.metrics:
         figure = measured.get("miou", measured.get("mask_ap"))
         if figure is None:
             continue
         precision = measured.get("precision", "fp32")
         said = f"{100 * figure:.1f}" if precision == "fp32" else f"{precision} {100 * figure:.1f}"
-        lines.setdefault(f"{measured['data']} {measured['split']}", []).append(said)
+        seen = ", trained on," if bundle.trained_on(measured["data"], measured["split"]) else ""
+        lines.setdefault(f"{measured['data']} {measured['split']}{seen}", []).append(said)
     return "\n".join(
         f"{data} {first}" + (f" ({', '.join(rest)})" if rest else "") for data, (first, *rest) in lines.items()
     )

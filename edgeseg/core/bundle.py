@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.core.errors import BundleError
+from edgeseg.core.provenance import trained_on
 
 FORMAT = 1
 MANIFEST = "bundle.json"
@@ -73,6 +74,10 @@ class Bundle:
         for name in bundle.files:
             bundle.file(name)
         return bundle
+
+    def trained_on(self, address: str, split: str) -> bool:
+        """Returns whether these labelled images are among those that it was trained on; see `provenance.trained_on`."""
+        return trained_on(self.training, address, split)
 
     def file(self, name: str) -> Path:
         """Returns the path of a file of this bundle once its sha256 was compared. Raises BundleError."""

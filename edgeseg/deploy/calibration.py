@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgeseg.core.bundle import Bundle
 from edgeseg.core.errors import EdgesegError, UsageError
+from edgeseg.core.provenance import unplaced
 from edgeseg.data.instances import open_instances
 from edgeseg.data.samples import open_samples
 from edgeseg.vision.fit import stretch
@@ -110,7 +110,7 @@ def choose_images(
         calibration,
         trial,
         Part(candidates, fresh),
-        public(address),
+        unplaced(address),
         split,
         f"{len(spread)} of the {len(source)} images of {origin}, evenly spaced",
         tuple(warnings),
@@ -136,13 +136,6 @@ def fingerprints(part: Part) -> dict[str, str]:
 def fingerprint(image: NDArray[np.uint8]) -> str:
     """Returns the sha256 of an image's pixels, uint8 [H, W, 3] BGR, row by row: a rendered image has no file to take it of."""
     return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
-
-
-def public(address: str) -> str:
-    """Returns the address of a data set without the folders above its own: camvid:/home/me/camvid is camvid:camvid."""
-    kind, _, where = address.partition(":")
-    folder, comma, options = where.partition(",")
-    return f"{kind}:{Path(folder).name}{comma}{options}"
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from edgeseg.core.errors import UsageError
+from edgeseg.core.provenance import split_of
 from edgeseg.data.instances import InstanceSamples, open_instances
 from edgeseg.models import build_model
 from edgeseg.models.yolact import DeployedYolact, Yolact
@@ -18,7 +19,7 @@ from edgeseg.train.instance_feed import Batch, InstanceFeed
 from edgeseg.train.instance_losses import InstanceTarget, YolactLoss
 from edgeseg.train.normalise import Normalise
 from edgeseg.train.peers import Peers
-from edgeseg.train.recipe import Recipe, View, split_of
+from edgeseg.train.recipe import Recipe, View
 from edgeseg.train.start import begin_from, begin_from_imagenet
 from edgeseg.vision.instances import decode_instances
 from edgeseg.vision.precision import LEAST_SCORE, AveragePrecision

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from edgeseg.core.errors import UsageError
+from edgeseg.core.provenance import unplaced
 from edgeseg.models import INSTANCE_MODELS
 
 SIDE_MULTIPLE = 32
@@ -204,20 +205,3 @@ class Recipe:
         for name in ("start", "backbone", "teacher"):
             fields[name] = fields[name] and fields[name].name
         return {**fields, "out": self.out.name, "data": [unplaced(at) for at in self.data], "val": unplaced(self.val)}
-
-
-def unplaced(address: str) -> str:
-    """Returns a data set's address without the folders above it: "camvid:/data/CamVid@val" -> "camvid:CamVid@val"."""
-    kind, colon, where = address.partition(":")
-    if kind == "street" or not colon:
-        return address
-    folder, split = split_of(where)
-    folder, *options = folder.split(",") if kind == "coco" else [folder]
-    name = ",".join([Path(folder).expanduser().resolve().name, *options])
-    return f"{kind}:{name}@{split}" if split else f"{kind}:{name}"
-
-
-def split_of(address: str) -> tuple[str, str]:
-    """Divides an address at its `@SPLIT`, "" where it has none; an @ in a folder's name is none."""
-    where, at, split = address.rpartition("@")
-    return (where, split) if at and "/" not in split else (address, "")

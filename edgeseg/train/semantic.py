@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from edgeseg.core.errors import UsageError
+from edgeseg.core.provenance import split_of
 from edgeseg.data.protocol import Samples
 from edgeseg.data.samples import open_samples
 from edgeseg.models import build_model
@@ -18,7 +19,7 @@ from edgeseg.train.losses import AuxiliaryHeads, class_weights, segmentation_los
 from edgeseg.train.measure import judge
 from edgeseg.train.normalise import Normalise
 from edgeseg.train.peers import Peers
-from edgeseg.train.recipe import Objective, Recipe, split_of
+from edgeseg.train.recipe import Objective, Recipe
 from edgeseg.train.start import begin_from, begin_from_imagenet
 
 START_IMAGES = 32

@@ -100,6 +100,13 @@ def test_each_stream_has_ids_of_its_own() -> None:
     assert (identity.figures()["idf1"], identity.figures()["switches"], identity.figures()["tracks"]) == (1, 0, 2)
 
 
+def test_of_the_things_found_it_tells_how_many_and_how_well() -> None:
+    # Two true things, one of them found by a mask moved by 2 (IoU 8/12), and one that is not there.
+    said = judged([(frame((1, 10), (2, 40)), frame((1, 12), (5, 70)))])
+    assert (said["precision"], said["recall"], said["f1"]) == (0.5, 0.5, 0.5)
+    assert said["mask_iou"] == pytest.approx(8 / 12)
+
+
 def test_frames_with_nothing_and_answers_without_ids() -> None:
     said = judged([(frame(), frame())])
     assert (said["idf1"], said["mota"], said["switches"]) == (None, None, 0)

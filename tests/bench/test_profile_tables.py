@@ -27,6 +27,14 @@ def test_the_table_replaces_what_stands_between_the_markers_and_nothing_else(tmp
     assert readme.read_text() == once
 
 
+def test_an_accuracy_over_images_that_were_trained_on_is_marked() -> None:
+    plain, seen = drawn_row(), {**drawn_row(), "trained_on": True}
+    assert "†" not in markdown_table([plain])
+    table = markdown_table([plain, seen])
+    assert table.count("% † |") == 1
+    assert "† trained on these images" in table
+
+
 def test_a_file_without_markers_is_left_alone(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     for text in ("# Mine\n", f"# Mine {END} then {BEGIN}\n"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edgeseg.core.errors import UsageError
-from edgeseg.train.recipe import Objective, Recipe, View, split_of, unplaced
+from edgeseg.train.recipe import Objective, Recipe, View
 
 
 @pytest.mark.parametrize(
@@ -47,17 +47,3 @@ def test_it_tells_names_and_no_folders() -> None:
     assert (told["start"], told["backbone"], told["teacher"]) == ("a.safetensors", "b.safetensors", "c.safetensors")
     assert "/" not in json.dumps({name: value for name, value in told.items() if name != "objective"})
     assert json.loads(json.dumps(told))["view"]["crop"] == [576, 384]
-
-
-@pytest.mark.parametrize(
-    ("address", "divided", "name"),
-    [
-        ("camvid:/a/b@test", ("camvid:/a/b", "test"), "camvid:b@test"),
-        ("camvid:/a@home/b", ("camvid:/a@home/b", ""), "camvid:b"),
-        ("camvid:/a@home/b@test", ("camvid:/a@home/b", "test"), "camvid:b@test"),
-        ("", ("", ""), ""),
-    ],
-)
-def test_addresses(address: str, divided: tuple[str, str], name: str) -> None:
-    assert split_of(address) == divided
-    assert unplaced(address) == name

@@ -71,6 +71,7 @@ def build_row(bundle: Bundle, turns: Sequence[Turn], once: Once, setting: Settin
         "data": judged["data"],
         "split": judged["split"],
         "images_there": judged["images_there"],
+        "trained_on": bundle.trained_on(judged["data"], judged["split"]),
         **_eval_figures(bundle.task, judged["figures"]),
         "accuracy": judged["accuracy"],
         **summarize_loop([turn["file"] for turn in turns], clip, live=False),

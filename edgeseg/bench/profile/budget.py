@@ -54,7 +54,7 @@ def write_document(rows: Sequence[Row], budget: Budget, command: str | None = No
 def front(rows: Sequence[Row]) -> list[Row]:
     """Returns the rows that no other beats in both accuracy and rate; fastest first. Only rows judged alike are compared."""
     kept: list[Row] = []
-    best: dict[tuple[str, str, int], float] = {}
+    best: dict[tuple[str, str, int, bool], float] = {}
     for row in sorted(rows, key=lambda row: (-(row["fps"] or 0.0), -(row["accuracy"]["value"] or 0.0))):
         worth, kind = row["accuracy"]["value"], _kind(row)
         if row["fps"] is not None and worth is not None and worth > best.get(kind, -1.0):
@@ -100,9 +100,9 @@ def _share(ratio: float) -> str:
     return f"{ratio:.2g} times" if ratio < 10 else f"{ratio:.0f} times"
 
 
-def _kind(row: Row) -> tuple[str, str, int]:
+def _kind(row: Row) -> tuple[str, str, int, bool]:
     """What must agree for two accuracies to be compared."""
-    return row["accuracy"]["metric"], row["data"], row.get("images", 0)
+    return row["accuracy"]["metric"], row["data"], row.get("images", 0), row["trained_on"]
 
 
 def _named(row: Row) -> str:

@@ -254,8 +254,9 @@ class Row(RunFigures, _Labels, _Things):
 
     The fields of `RunFigures` are those of the run over a file, as fast as it goes; `paced` has them of the live source.
     id: "model engine precision", what a row is called. input: [width, height] of the network. images: how many were judged;
-    images_there: how many the split has. still: a painted frame of the clip, the same for all, as data:image/jpeg;base64.
-    date: of the row's first measurement, ISO 8601, UTC. rounds: how many turns it had; rounds_asked: how many it was to have.
+    images_there: how many the split has; trained_on: the model was trained on them. still: a painted frame of the clip, the
+    same for all, as data:image/jpeg;base64. date: of the row's first measurement, ISO 8601, UTC. rounds: how many turns it
+    had; rounds_asked: how many it was to have.
     """
 
     format: int
@@ -271,6 +272,7 @@ class Row(RunFigures, _Labels, _Things):
     split: str
     images: int
     images_there: int
+    trained_on: bool
     per_class: dict[str, float | None]
     frame_ms: float | None
     accuracy: Accuracy

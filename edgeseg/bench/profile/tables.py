@@ -12,6 +12,9 @@ from edgeseg.core.errors import UsageError
 
 BEGIN, END = "<!-- profile -->", "<!-- /profile -->"
 
+SEEN = " †"
+"""Stands after an accuracy over images that the model was trained on."""
+
 COLUMNS = (
     "id",
     "model",
@@ -24,6 +27,7 @@ COLUMNS = (
     "accuracy_high",
     "pixel_accuracy",
     "images",
+    "trained_on",
     "fps",
     "fps_low",
     "fps_high",
@@ -103,7 +107,7 @@ def _worth(row: Row) -> str:
     if accuracy["value"] is None:
         return "-"
     name = "mask AP" if accuracy["metric"] == "mask_ap" else "mIoU"
-    return f"{name} {100 * accuracy['value']:.1f} %"
+    return f"{name} {100 * accuracy['value']:.1f} %" + SEEN * row["trained_on"]
 
 
 def _rate(row: Row) -> str:
@@ -129,6 +133,8 @@ def _footnote(rows: Sequence[Row]) -> str:
         f"{machine['processor']}, {machine['cores']} cores, {row['date'][:10]}, by `edgeseg profile`: "
         f"FPS (95 % confidence) over a clip as fast as it goes ({row['source']}), age of a mask from a live source of "
         f"{row['paced_fps']:g} FPS; accuracy on {'; '.join(judged) or 'nothing'}."
+        + " † trained on these images: expect less of unseen ones."
+        * any(each["trained_on"] for each in rows)
     )
 
 
@@ -148,6 +154,7 @@ def _flat(row: Row) -> dict[str, object]:
         "accuracy_high": high,
         "pixel_accuracy": row.get("pixel_accuracy"),
         "images": row.get("images"),
+        "trained_on": row["trained_on"],
         "fps": row["fps"],
         "fps_low": slow,
         "fps_high": fast,
