@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeseg.core.bundle import write_bundle
+from edgeseg.core.golden_frame import pack
 
 FullDisk = Callable[[int], AbstractContextManager[None]]
 WIDTH, HEIGHT, STRIDE = 96, 64, 8
@@ -76,9 +76,7 @@ def golden_frame(graph: bytes) -> bytes:
         image[bar * 16 :, bar * 24 :] = colour
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     (logits,) = session.run(["logits"], {"image": image[None]})
-    packed = io.BytesIO()
-    np.savez_compressed(packed, image=image, logits=np.asarray(logits))
-    return packed.getvalue()
+    return pack(image, {"logits": np.asarray(logits)})
 
 
 @pytest.fixture(scope="session")

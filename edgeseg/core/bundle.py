@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.core.errors import BundleError
+from edgeseg.core.golden_frame import unpack
 from edgeseg.core.provenance import trained_on
 
 FORMAT = 1
@@ -118,12 +119,10 @@ class Bundle:
         """Returns the golden image, uint8 [height, width, 3] BGR, and what the FP32 graph answers to it, by output name."""
         path = self.file(GOLDEN)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                outputs = {name: arrays[name].astype(np.float32) for name in arrays.files if name != "image"}
-                image = arrays["image"]
-        except (ValueError, KeyError, OSError) as error:
+            image, outputs = unpack(path)
+        except (ValueError, KeyError, OSError, EOFError) as error:
             raise BundleError(f"{path}: not a golden frame ({error}); export the bundle anew") from error
-        if image.shape != (self.height, self.width, 3) or image.dtype != np.uint8 or not outputs:
+        if image.shape != (self.height, self.width, 3) or not outputs:
             raise BundleError(f"{path}: holds no uint8 image of {self.width}x{self.height}; export the bundle anew")
         return image, outputs
 

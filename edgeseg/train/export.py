@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgeseg.core.bundle import GOLDEN, write_bundle
 from edgeseg.core.errors import EdgesegError, UsageError
+from edgeseg.core.golden_frame import pack
 from edgeseg.data.classes import IGNORE_ID
 from edgeseg.data.street import Street
 from edgeseg.models import INSTANCE_MODELS, build_model
@@ -76,10 +76,7 @@ def export(
         "terms": about.terms,
         "export": {"opset": OPSET, "edgeseg": version(), "torch": torch.__version__, "off_pytorch": errors},
     }
-    golden = io.BytesIO()
-    arrays: dict[str, Any] = {"image": image, **outputs}
-    np.savez_compressed(golden, **arrays)
-    return write_bundle(out, manifest, {GRAPH: graph, GOLDEN: golden.getvalue()}).path
+    return write_bundle(out, manifest, {GRAPH: graph, GOLDEN: pack(image, outputs)}).path
 
 
 def opened(
@@ -103,8 +100,9 @@ def rebuilt(checkpoint: Path, about: About) -> SegmentationNetwork | Yolact:
 
 
 def golden_image(size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Returns uint8 [H, W, 3] BGR of `size` (width, height): a rendered street, stretched as at runtime."""
-    return np.asarray(cv2.resize(_golden_frame(), size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    """Returns uint8 [H, W, 3] BGR of `size` (width, height): a rendered street, with half of that detail to take less space."""
+    small = cv2.resize(_golden_frame(), (size[0] // 2, size[1] // 2), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeseg.core.bundle import Bundle, write_bundle
+from edgeseg.core.golden_frame import pack
 from tests.conftest import CLASSES, COLOURS_BGR, HEIGHT, STRIDE, WIDTH, manifest
 
 CHANNELS, PATCH = 8, 32
@@ -92,10 +92,10 @@ def write_graph(folder: Path, network: onnx.ModelProto) -> Bundle:
     model, (image, _) = network.SerializeToString(), picture(0)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     (logits,) = session.run(["logits"], {"image": image[None]})
-    golden = io.BytesIO()
-    np.savez_compressed(golden, image=image, logits=np.asarray(logits))
     about = {**manifest(), "name": folder.name}
-    return write_bundle(folder, about, {"model.fp32.onnx": model, "golden.npz": golden.getvalue()})
+    return write_bundle(
+        folder, about, {"model.fp32.onnx": model, "golden.npz": pack(image, {"logits": np.asarray(logits)})}
+    )
 
 
 def picture(seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from onnx import helper, numpy_helper
 
 from edgeseg.core.cutouts import Cutouts
 from edgeseg.core.errors import EdgesegError, EngineError
+from edgeseg.core.golden_frame import pack, unpack
 from edgeseg.core.masks import InstanceMasks, Masks, SemanticMask
 from edgeseg.deploy.agreement import mask_iou
 from edgeseg.deploy.frames import frames_of
@@ -42,12 +43,11 @@ def _rewritten(folder: Path, out: Path, model: onnx.ModelProto) -> Path:
     """Writes the bundle in `folder` to `out` with another graph and that one's answer to the golden image."""
     graph = model.SerializeToString()
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    image = np.load(folder / "golden.npz")["image"]
+    image, _ = unpack(folder / "golden.npz")
     names = [output.name for output in session.get_outputs()]
-    golden = io.BytesIO()
-    np.savez(golden, image=image, **dict(zip(names, session.run(names, {"image": image[None]}), strict=True)))  # type: ignore[arg-type]
+    answer: dict[str, Any] = dict(zip(names, session.run(names, {"image": image[None]}), strict=True))
     manifest = json.loads((folder / "bundle.json").read_text())
-    for name, content in (("model.fp32.onnx", graph), ("golden.npz", golden.getvalue())):
+    for name, content in (("model.fp32.onnx", graph), ("golden.npz", pack(image, answer))):
         (out / name).write_bytes(content)
         manifest["files"][name] = hashlib.sha256(content).hexdigest()
     (out / "bundle.json").write_text(json.dumps(manifest))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeseg.core.bundle import Bundle, write_bundle
+from edgeseg.core.golden_frame import pack
 
 WIDTH, HEIGHT, STRIDE = 96, 64, 4
 ROWS, COLUMNS = HEIGHT // STRIDE, WIDTH // STRIDE
@@ -96,7 +96,5 @@ def write(folder: Path, **changes: Any) -> Bundle:
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     answer: dict[str, Any] = dict(zip(names, session.run(names, {"image": image[None]}), strict=True))
-    golden = io.BytesIO()
-    np.savez_compressed(golden, image=image, **answer)
-    files = {"model.fp32.onnx": model, "golden.npz": golden.getvalue()}
+    files = {"model.fp32.onnx": model, "golden.npz": pack(image, answer)}
     return write_bundle(folder, manifest(**changes), files)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +13,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from edgeseg.bench.profile.network import count_network
 from edgeseg.bench.profile.rows import Network, Roofline
 from edgeseg.core.bundle import Bundle, write_bundle
+from edgeseg.core.golden_frame import pack
 from edgeseg.runtime.choose import choose, open_engine
 from edgeseg.runtime.cpu import usable_cores
 
@@ -73,9 +73,7 @@ def place(network: Network, engine_ms: float, peak_gflops: float, bandwidth_gbs:
 def _convolutions(folder: Path) -> Bundle:
     """Writes a bundle of nothing but large convolutions. Black gives zeros in any precision: that is its golden frame."""
     graphs = {precision: _graph(precision) for precision in ("fp32", "fp16", "int8")}
-    golden = io.BytesIO()
-    zeros = {"image": np.zeros((SIDE, SIDE, 3), np.uint8), "logits": np.zeros((1, CHANNELS, 1, 1), np.float32)}
-    np.savez_compressed(golden, **zeros)  # type: ignore[arg-type]  (numpy's stub takes the names for its options)
+    golden = pack(np.zeros((SIDE, SIDE, 3), np.uint8), {"logits": np.zeros((1, CHANNELS, 1, 1), np.float32)})
     manifest = {
         "name": "peak",
         "task": "semantic",
@@ -91,7 +89,7 @@ def _convolutions(folder: Path) -> Bundle:
         "terms": "none",
     }
     files = {f"model.{precision}.onnx": graph for precision, graph in graphs.items()}
-    return write_bundle(folder, manifest, {**files, "golden.npz": golden.getvalue()})
+    return write_bundle(folder, manifest, {**files, "golden.npz": golden})
 
 
 def _graph(precision: str) -> bytes:

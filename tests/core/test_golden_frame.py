@@ -1,0 +1,34 @@
+"""The golden frame as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from edgeseg.core.golden_frame import pack, unpack
+
+ANSWERS = arrays.arrays(np.float32, (1, 2, 3, 4), elements=st.floats(-1000, 1000, width=32) | st.just(1e6))
+
+
+@given(image=arrays.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))), answer=ANSWERS)
+def test_the_image_comes_back_exactly_and_the_answers_nearly(
+    tmp_path_factory: pytest.TempPathFactory, image: np.ndarray, answer: np.ndarray
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "golden.npz"
+    path.write_bytes(pack(image, {"logits": answer}))
+    same, answers = unpack(path)
+    np.testing.assert_array_equal(same, image)
+    assert answers["logits"].dtype == np.float32
+    np.testing.assert_allclose(answers["logits"], answer, rtol=2**-11, atol=1e-7)
+
+
+def test_what_holds_no_image_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "golden.npz"
+    np.savez(path, image=np.zeros(3, np.float32))
+    with pytest.raises(ValueError, match="not uint8"):
+        unpack(path)
