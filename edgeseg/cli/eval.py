@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edgeseg.core.result import EngineInfo
     from edgeseg.runtime.segmenter import InstanceSegmenter, SemanticSegmenter
 
-NOTHING, NOTHING_COLOUR = "nothing", (58, 64, 76)
+NOTHING, NOTHING_COLOUR = "nothing", (0, 0, 0)
 """What the picture of the worst frames calls a pixel without a thing, and its RGB there."""
 
 

@@ -18,7 +18,8 @@ from edgeseg.data.palette import distinct_colours
 from edgeseg.data.protocol import Sample
 
 BACKGROUND = "background"
-BACKGROUND_COLOUR = (58, 64, 76)
+BACKGROUND_COLOUR = (0, 0, 0)
+"""Black is not painted."""
 
 
 class Coco:
@@ -38,7 +39,7 @@ class Coco:
             raise UsageError(f"{BACKGROUND!r} is what no category covers: leave it out of the classes")
         self.classes = (BACKGROUND, *categories)
         self._pictures = read_pictures(root, split, categories)
-        self.palette = (BACKGROUND_COLOUR, *distinct_colours(len(categories), [BACKGROUND_COLOUR]))
+        self.palette = (BACKGROUND_COLOUR, *distinct_colours(len(categories)))
 
     def __len__(self) -> int:
         return len(self._pictures)

@@ -67,7 +67,7 @@ def tags_of(instances: InstanceMasks, palette: ArrayLike) -> list[Tag]:
 class Captions:
     """The line, the legend and the tags for pictures of one size. What does not fit on a small picture is left out.
 
-    classes: names by id. palette: [K, 3], RGB by id. height, width: the pictures', in pixels.
+    classes: names by id. palette: [K, 3], RGB by id; what is black is not painted, and not in the legend. height, width: the pictures', in pixels.
     """
 
     def __init__(self, classes: Sequence[str], palette: ArrayLike, height: int, width: int) -> None:
@@ -86,7 +86,8 @@ class Captions:
         self._widest = 0
         self._line = ""
         self._figures: _Sheet | None = None
-        self._legend = self._draw_legend(list(classes), np.asarray(palette))
+        painted = [entry for entry in zip(classes, np.asarray(palette), strict=False) if entry[1].any()]
+        self._legend = self._draw_legend([name for name, _ in painted], np.array([colour for _, colour in painted]))
 
     def draw(self, image: NDArray[np.uint8], line: str, tags: Sequence[Tag] = ()) -> None:
         """Draws all onto the picture, in place.

@@ -35,8 +35,8 @@ def paint(
     """Returns the picture with every pixel tinted in its class's colour.
 
     image: uint8 [H, W, 3], BGR. labels: uint8 [H, W]; ids of `len(palette)` or more (255 = ignored) stay unpainted.
-    palette: [K, 3], RGB, 0..255, K <= 255. opacity: 0 (picture) to 1 (flat colour). lines: draw the last pixel of a
-    class, before another class begins on its right or below, in a brighter tone and at an opacity of at least 0.85.
+    palette: [K, 3], RGB, 0..255, K <= 255; what is black, as background is in Pascal VOC's colours, stays unpainted too.
+    opacity: 0 (picture) to 1 (flat colour). lines: draw the last pixel of a class, before another class begins on its right or below, in a brighter tone and at an opacity of at least 0.85.
     out: uint8 [H, W, 3], C-contiguous, to write into; it may be `image` itself, which takes three times as long.
     Returns uint8 [H, W, 3], BGR. Raises UsageError where picture, labels and out are not of one size.
     """
@@ -128,7 +128,7 @@ def blend_tables(
         (1, LINE_WHITE if lines else 0.0, max(opacity, LINE_OPACITY) if lines else opacity),
     ):
         colours[kind, : len(bgr), :3] = np.rint(bgr * (1 - white) + 255 * white)
-        alphas[kind, : len(bgr), :3] = round(255 * strength)
+        alphas[kind, : len(bgr), :3] = round(255 * strength) * bgr.any(axis=1, keepdims=True)
     return colours.view("<u4").reshape(512), alphas.view("<u4").reshape(512)
 
 

@@ -167,3 +167,10 @@ def test_tags_name_class_score_and_identity_the_surest_first() -> None:
         ("person 3 · 92 %", colour_of_id(3)),
         ("car 12 · 40 %", colour_of_id(12)),
     ]
+
+
+def test_a_black_class_is_not_in_the_legend() -> None:
+    person, both = grey(360, 480), grey(360, 480)
+    Captions(("person",), [(255, 0, 0)], 360, 480).draw(person, LINE)
+    Captions(("background", "person"), [(0, 0, 0), (255, 0, 0)], 360, 480).draw(both, LINE)
+    np.testing.assert_array_equal(both, person)

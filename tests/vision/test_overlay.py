@@ -44,7 +44,7 @@ def test_every_pixel_is_the_formula(width: int, height: int, opacity: float, lin
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     labels = rng.choice(np.array([0, 0, 1, 2, 3, 255], dtype=np.uint8), (height, width))
-    palette = rng.integers(0, 256, (3, 3))
+    palette = rng.integers(1, 256, (3, 3))
     painted = paint(image, labels, palette, opacity, lines=lines)
     np.testing.assert_array_equal(painted, painted_slowly(image, labels, palette, opacity, lines))
 
@@ -54,8 +54,8 @@ def test_blending_is_exact_for_every_pair_of_values() -> None:
     labels = np.zeros((1, 256), dtype=np.uint8)
     for value in range(0, 256, 5):
         for opacity in (0.0, 0.1, 0.5, 0.77, 1.0):
-            expected = blended(image, np.full(3, float(value)), opacity)
-            np.testing.assert_array_equal(paint(image, labels, [(value,) * 3], opacity), expected)
+            expected = blended(image, np.array((value, value, 1.0)), opacity)
+            np.testing.assert_array_equal(paint(image, labels, [(1, value, value)], opacity), expected)
 
 
 def test_the_palette_is_rgb_and_the_picture_bgr() -> None:
@@ -68,6 +68,15 @@ def test_ids_without_a_colour_leave_the_picture_as_it_was() -> None:
     labels = np.full((20, 30), 255, dtype=np.uint8)
     labels[:, 15:] = len(PALETTE)
     np.testing.assert_array_equal(paint(image, labels, PALETTE, opacity=1.0), image)
+
+
+def test_a_black_class_leaves_the_picture_as_it_was() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    labels = np.zeros((200, 300), dtype=np.uint8)
+    labels[:, 150:] = 1
+    painted = paint(image, labels, [(0, 0, 0), (255, 0, 0)], opacity=1.0)
+    np.testing.assert_array_equal(painted[:, :150], image[:, :150])
+    assert (painted[:, 150:] != image[:, 150:]).any()
 
 
 def test_out_may_be_the_picture_itself() -> None:
