@@ -95,7 +95,8 @@ class Profile:
     """Go on with the profile that was interrupted while it wrote --json FILE; the other options as they were."""
 
     read: Annotated[Path | None, tyro.conf.arg(name="from", metavar="FILE")] = None
-    """Measure nothing: write tables, report and the budget's answer from an earlier --json."""
+    """Measure nothing: write tables, report and the budget's answer from an earlier --json, of the models, engines and
+    precisions that are named, or of all."""
 
     compare: Annotated[tuple[Path, Path] | None, tyro.conf.arg(metavar="BEFORE AFTER")] = None
     """Measure nothing: say what changed beyond noise between two earlier --json."""
@@ -109,7 +110,7 @@ class Profile:
         if self.read is not None:
             from edgeseg.bench.profile.rows import read_rows
 
-            self._write(read_rows(self.read), console)
+            self._write(self._chosen(read_rows(self.read)), console)
             return 0
         return self._measure(console)
 
@@ -199,6 +200,20 @@ class Profile:
             except KeyboardInterrupt:
                 whole = False
         return [rows[each.id] for each in plan.candidates if each.id in rows], whole
+
+    def _chosen(self, rows: list[Row]) -> list[Row]:
+        """Returns the rows of an earlier profile that the command asks for. Raises UsageError where there is none."""
+        engines, precisions = _names(self.engine), _names(self.precision)
+        found = [
+            row
+            for row in rows
+            if (not self.models or row["model"] in self.models)
+            and (not engines or row["engine"]["name"] in engines)
+            and (not precisions or row["precision"] in precisions)
+        ]
+        if rows and not found:
+            raise UsageError(f"{self.read} has no such row, only {', '.join(row['id'] for row in rows)}")
+        return found
 
     def _clip(self, folder: Path, console: Console) -> tuple[Path, str]:
         """Returns the clip, and what to call it."""

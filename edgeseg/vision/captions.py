@@ -67,7 +67,8 @@ def tags_of(instances: InstanceMasks, palette: ArrayLike) -> list[Tag]:
 class Captions:
     """The line, the legend and the tags for pictures of one size. What does not fit on a small picture is left out.
 
-    classes: names by id. palette: [K, 3], RGB by id; what is black is not painted, and not in the legend. height, width: the pictures', in pixels.
+    classes: names by id. palette: [K, 3], RGB by id; what is black is not painted, and not in the legend. height, width:
+    the pictures', in pixels.
     """
 
     def __init__(self, classes: Sequence[str], palette: ArrayLike, height: int, width: int) -> None:

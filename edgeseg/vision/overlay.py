@@ -36,7 +36,8 @@ def paint(
 
     image: uint8 [H, W, 3], BGR. labels: uint8 [H, W]; ids of `len(palette)` or more (255 = ignored) stay unpainted.
     palette: [K, 3], RGB, 0..255, K <= 255; what is black, as background is in Pascal VOC's colours, stays unpainted too.
-    opacity: 0 (picture) to 1 (flat colour). lines: draw the last pixel of a class, before another class begins on its right or below, in a brighter tone and at an opacity of at least 0.85.
+    opacity: 0 (picture) to 1 (flat colour). lines: draw the last pixel of a class, before another class begins on its
+    right or below, in a brighter tone and at an opacity of at least 0.85.
     out: uint8 [H, W, 3], C-contiguous, to write into; it may be `image` itself, which takes three times as long.
     Returns uint8 [H, W, 3], BGR. Raises UsageError where picture, labels and out are not of one size.
     """

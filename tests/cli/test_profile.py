@@ -111,6 +111,11 @@ def test_an_earlier_profile_is_read_again_and_two_are_compared(capsys: pytest.Ca
     answer = capsys.readouterr()
     assert json.loads(answer.out)[0]["model"] == "net"
     assert "Take net FP32 on onnxruntime" in answer.err
+    assert main(["profile", "--from", "a.json", "--precision", "int8"]) == 2
+    assert "a.json has no such row, only net onnxruntime fp32" in capsys.readouterr().err
+    assert main(["profile", "net", "--from", "a.json", "--precision", "fp32", "--json", "e.json"]) == 0
+    assert len(rows("e.json")) == 1
+    capsys.readouterr()
     assert main(["profile", "--compare", "a.json", "b.json", "--json", "d.json"]) == 0
     assert "stage tail" in capsys.readouterr().out
     changed = [change for change in json.loads(Path("d.json").read_text()) if change["beyond_noise"]]
