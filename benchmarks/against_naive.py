@@ -30,6 +30,7 @@ import edgeseg
 from edgeseg.core.catalog import open_bundle
 from edgeseg.core.masks import SemanticMask
 from edgeseg.models import build_model
+from edgeseg.models.folding import HALF
 from edgeseg.runtime.choose import choose, open_engine
 from edgeseg.runtime.cpu import cpu_name, usable_cores
 from edgeseg.runtime.segmenter import SemanticSegmenter
@@ -49,9 +50,14 @@ def full_size_session(bundle: edgeseg.Bundle, height: int, width: int, threads: 
     first = next(node for node in model.graph.node if node.op_type == "Conv")
     wanted = [output.name for output in model.graph.output]
     model = onnx.utils.Extractor(model).extract_model([first.input[0]], wanted)
-    # The bundle's first convolution reads BGR, the usual export's reads RGB.
-    weight = next(tensor for tensor in model.graph.initializer if tensor.name == first.input[1])
-    weight.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(numpy_helper.to_array(weight)[:, ::-1]), weight.name))
+    # The bundle's convolutions on the image read BGR, the usual export's read RGB.
+    on_image = {
+        node.input[1] for node in model.graph.node if node.op_type == "Conv" and node.input[0] == first.input[0]
+    }
+    for weight in model.graph.initializer:
+        if weight.name.removesuffix(HALF) in on_image:
+            rgb = np.ascontiguousarray(numpy_helper.to_array(weight)[:, ::-1])
+            weight.CopyFrom(numpy_helper.from_array(rgb, weight.name))
     model.graph.initializer.append(
         numpy_helper.from_array(np.array([1, 1, *_scales(bundle, height, width)], np.float32), "scales")
     )

@@ -73,8 +73,8 @@ def drive(seed: int, detect: Detector, fps: int, least: int, identities: tuple[I
     for index in range(0, SECONDS * FPS, FPS // fps):
         view = street.render(index)
         truth, unjudged = street_truth(view, least)
-        asked = {name: getattr(truth, name)[~unjudged] for name in ("masks", "boxes", "scores", "labels")}
-        answer = tracker(detect(view.image, replace(truth, **asked, ids=None)), index / FPS)
+        asked = replace(truth.chosen(~unjudged), ids=None)
+        answer = tracker(detect(view.image, asked), index / FPS)
         for identity in identities:
             identity.add(truth, answer, unjudged)
     for identity in identities:
@@ -92,7 +92,8 @@ def main() -> None:
     if chosen.model:
         detect = partial(answered, edgeseg.load(chosen.model))
     print(
-        "| street | IDF1 | F1 | precision | recall | MOTA | switches | fragmentations | true tracks |\n|" + "---|" * 9
+        "| street | IDF1 | F1 | ID precision | ID recall | MOTA | switches | fragmentations | true tracks |\n|"
+        + "---|" * 9
     )
     together = Identity()
     for seed in SEEDS:

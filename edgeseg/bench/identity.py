@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as pycoco
 
 from edgeseg.core.errors import UsageError
 from edgeseg.core.masks import InstanceMasks
-from edgeseg.core.rle import encode
 from edgeseg.data.classes import STREET_CLASSES
-from edgeseg.data.instances import mask_boxes
 from edgeseg.data.street import StreetView
 from edgeseg.data.street_instances import SMALLEST, StreetInstances
 from edgeseg.vision.assignment import assign
+from edgeseg.vision.mapped_instances import mapped_instances
 
 OVERLAP = 0.5
 """The least IoU of two masks that show one thing."""
@@ -48,6 +47,7 @@ class Identity:
         self._last: dict[_Key, int] = {}
         self._lost: set[_Key] = set()
         self._matched = self._switches = self._fragments = 0
+        self._iou = 0.0
 
     def next_stream(self) -> None:
         """What is added from now on is of another stream: its ids have nothing to do with those before."""
@@ -70,34 +70,69 @@ class Identity:
         outside = np.all(overlap[~judged] < OVERLAP, axis=0).reshape(len(answer))
         outside[list(pairs.values())] = True
         self._count(true_keys, answers, same[judged], outside)
+        self._iou += float(sum(overlap[judged][pair] for pair in pairs.items()))
         for row, key in enumerate(true_keys):
             self._follow(key, int(answers[pairs[row]]) if row in pairs else None)
 
-    def figures(self) -> dict[str, Any]:
-        """Returns idf1, id_precision, id_recall, f1, mota, switches, fragmentations, tracks (true ones) and answered_tracks.
+    def found(self) -> dict[str, float | None]:
+        """Returns how right the things are, ids apart: f1, precision, recall and mask_iou.
 
-        The first five are fractions, None where there was nothing. f1: of the things, ids apart: what perfect ids would
-        make of idf1.
+        Fractions, None where there was nothing. precision: matched / answered things; recall: matched / true ones; f1: of
+        both, what perfect ids would make of idf1. mask_iou: mean IoU of the matched ones' masks.
         """
-        rows = {key: row for row, key in enumerate(self._true)}
-        columns = {key: column for column, key in enumerate(self._answered)}
-        shared = np.zeros((len(rows), len(columns)))
-        for (true, answered), frames in self._shared.items():
-            shared[rows[true], columns[answered]] = frames
-        both = float(shared[assign(-shared)].sum())
-        true, answered = sum(self._true.values()), sum(self._answered.values())
+        true, answered = self._totals()
+        return {
+            "f1": _share(2 * self._matched, true + answered),
+            "precision": _share(self._matched, answered),
+            "recall": _share(self._matched, true),
+            "mask_iou": _share(self._iou, self._matched),
+        }
+
+    def figures(self) -> dict[str, Any]:
+        """Returns those of `found`, and idf1, id_precision, id_recall, mota, switches, fragmentations, tracks (true ones)
+        and answered_tracks.
+
+        idf1, id_precision, id_recall and mota are fractions, None where there was nothing.
+        """
+        both = sum(float(frames[assign(-frames)].sum()) for frames in self._groups())
+        true, answered = self._totals()
         wrong = (true - self._matched) + (answered - self._matched) + self._switches
         return {
+            **self.found(),
             "idf1": _share(2 * both, true + answered),
             "id_precision": _share(both, answered),
             "id_recall": _share(both, true),
-            "f1": _share(2 * self._matched, true + answered),
             "mota": _share(true - wrong, true),
             "switches": self._switches,
             "fragmentations": self._fragments,
-            "tracks": len(rows),
-            "answered_tracks": len(columns),
+            "tracks": len(self._true),
+            "answered_tracks": len(self._answered),
         }
+
+    def _totals(self) -> tuple[int, int]:
+        """True things and answered ones, over all frames."""
+        return sum(self._true.values()), sum(self._answered.values())
+
+    def _groups(self) -> Iterator[NDArray[np.float64]]:
+        """The frames that true tracks share with answered ones, [true, answered]: a table for each group of tracks that
+        have to do with each other, since one of them all would have no bound."""
+        answered_of: dict[_Key, list[_Key]] = {}
+        true_of: dict[_Key, list[_Key]] = {}
+        for true, answered in self._shared:
+            answered_of.setdefault(true, []).append(answered)
+            true_of.setdefault(answered, []).append(true)
+        while answered_of:
+            rows: list[_Key] = []
+            columns: dict[_Key, None] = {}
+            waiting = [next(iter(answered_of))]
+            while waiting:
+                true = waiting.pop()
+                if true in answered_of:
+                    rows.append(true)
+                    for answered in answered_of.pop(true):
+                        columns[answered] = None
+                        waiting += true_of.pop(answered, [])
+            yield np.array([[self._shared.get((true, answered), 0.0) for answered in columns] for true in rows])
 
     def _pair(self, true: list[_Key], answered: NDArray[np.int64], overlap: NDArray[np.float64]) -> dict[int, int]:
         """The frame's matches, row -> column: as many pairs of before as can be, then the greatest sum of IoU."""
@@ -136,20 +171,16 @@ def street_truth(view: StreetView, least: int = SMALLEST) -> tuple[InstanceMasks
 
     Those are the ones of which less than `least` pixels are seen.
     """
-    ids = np.array([thing.id for thing in view.objects], np.int64)
-    masks = view.instances == ids.astype(np.uint16)[:, None, None]
-    classes = StreetInstances.classes
-    labels = np.array([classes.index(STREET_CLASSES[thing.label]) for thing in view.objects], np.uint8)
-    things = InstanceMasks(masks, mask_boxes(masks), np.ones(len(ids), np.float32), labels, classes, ids)
-    return things, masks.sum(axis=(1, 2)) < least
+    things = mapped_instances(view.instances, view.labels, STREET_CLASSES, StreetInstances.classes)
+    return things, things.cutouts.areas() < least
 
 
 def _overlap(truth: InstanceMasks, answer: InstanceMasks, unjudged: NDArray[np.bool_]) -> NDArray[np.float64]:
     """IoU, float64 [N, M]; with a region that is not judged, the share of the answer that lies in it."""
-    if not len(truth) or not len(answer):
-        return np.zeros((len(truth), len(answer)))
-    ours, theirs = (cast(Any, [encode(mask) for mask in things.masks]) for things in (truth, answer))
-    return np.asarray(pycoco.iou(theirs, ours, unjudged.tolist()), np.float64).T
+    shared = truth.cutouts.shared(answer.cutouts)
+    ours, theirs = truth.cutouts.areas()[:, None], answer.cutouts.areas()[None]
+    whole = np.where(unjudged[:, None], theirs, ours + theirs - shared)
+    return shared / np.maximum(whole, 1)
 
 
 def _share(part: float, whole: float) -> float | None:

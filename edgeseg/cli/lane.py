@@ -5,11 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import numpy as np
-
-from edgeseg.bench.accuracy import scores
+from edgeseg.bench.live_truth import LiveTruth
 from edgeseg.core.errors import EdgesegError
-from edgeseg.core.masks import SemanticMask
 from edgeseg.core.result import Result
 from edgeseg.streaming.health import Vitals
 from edgeseg.streaming.meter import Meter
@@ -19,7 +16,6 @@ from edgeseg.streaming.sink import Sink
 from edgeseg.streaming.sinks.picture import Painter
 from edgeseg.vision.background import Background
 from edgeseg.vision.captions import hud
-from edgeseg.vision.metrics import ConfusionMatrix
 
 REFRESH_SECONDS = 0.2
 
@@ -42,8 +38,7 @@ class LaneRun:
         self._ledger = results.lanes[lane].ledger
         self._segmenter = results.segmenter
         self._meter = Meter()
-        self._truth = ConfusionMatrix(bundle.classes)
-        self._judged = False
+        self._truth = LiveTruth()
         self._line, self._line_until = "", 0.0
         self._places: list[str] = []
 
@@ -51,15 +46,14 @@ class LaneRun:
         """Compiles what the first frame would wait for (once a machine, then read from a cache), before there is one."""
         if self.sinks:
             self.painter.warm_up()
-        nothing = np.zeros((2, 2), np.uint8)
-        ConfusionMatrix(self._truth.classes).add(nothing, nothing)
+        self._truth.warm_up()
 
     def take(self, result: Result) -> bool:
         """Counts a result and hands it to every sink. Returns whether the user has had enough: a window was closed."""
         self._meter.add(result)
         self.vitals.saw(result)
         begin = time.monotonic_ns()
-        self._judge(result)
+        self._truth.add(result)
         for sink in (*self.publishers, *self.sinks):
             sink.write(result)
         self._meter.add_stages({"sinks": (time.monotonic_ns() - begin) / 1e6})
@@ -93,7 +87,7 @@ class LaneRun:
             "live": self.source.live,
             "outputs": self._places,
             "published": [publisher.figures() for publisher in self.publishers],
-            "truth": scores(self._truth) if self._judged else None,
+            "truth": self._truth.figures(),
         }
 
     def live_line(self) -> str:
@@ -105,21 +99,14 @@ class LaneRun:
             f"{self._meter.recent_fps:.1f} FPS",
             f"age {self._meter.latest_latency_ms:.0f} ms",
             f"{sum(counts.dropped.values())} dropped",
-            *(f"mIoU {share}" for share in self.live_truth().values()),
+            *(f"{name} {share}" for name, share in self._truth.brief().items()),
             self.source.status,
         ]
         return "  ".join(filter(None, parts))
 
     def live_truth(self) -> dict[str, str]:
         """How right it has been so far, where the source knows the truth."""
-        return {"mIoU, live": f"{100 * self._truth.miou():.1f} %"} if self._judged else {}
-
-    def _judge(self, result: Result) -> None:
-        if result.frame.truth is not None and isinstance(result.masks, SemanticMask):
-            if result.frame.truth.classes != result.masks.classes:
-                return
-            self._truth.add(result.frame.truth.labels, result.masks.labels)
-            self._judged = True
+        return {f"{name}, live": share for name, share in self._truth.brief().items()}
 
     def _headline(self, result: Result) -> str:
         """The figures on the picture; they change five times a second, so that they can be read."""

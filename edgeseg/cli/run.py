@@ -42,7 +42,7 @@ class Run:
     """auto, fp32, bf16, fp16, int8."""
 
     page: bool = False
-    """Serve a live page for browsers: picture, masks, charts, switches. Its address is printed."""
+    """Serve a live page for browsers: picture, masks, charts, switches; several sources as tiles. Its address is printed."""
 
     host: Annotated[str | None, tyro.conf.arg(metavar="ADDRESS")] = None
     """Where the page listens: this machine alone unless given; 0.0.0.0 for all its networks, then with a token."""

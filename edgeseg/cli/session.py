@@ -18,6 +18,17 @@ from edgeseg.vision.background import Background
 TOTALS = ("captured", "delivered", "failed", "in_flight", "fps")
 """What several sources add up to."""
 
+JUDGED = {
+    "miou": "mIoU",
+    "pixel_accuracy": "pixels",
+    "f1": "things: F1",
+    "precision": "precision",
+    "recall": "recall",
+    "mask_iou": "IoU of those found",
+    "idf1": "IDF1",
+}
+"""Figures against the truth that the table shows, and how it calls them."""
+
 
 class Session:
     """Plays a stream. lanes: one for each of its sources, with their sinks.
@@ -100,8 +111,10 @@ def _rows(figures: dict[str, Any]) -> dict[str, str]:
         rows["age, ms"] = "  ".join(f"{name} {value:.1f}" for name, value in latency.items())
         rows["stages, ms p50"] = "  ".join(f"{name} {value['p50']:.1f}" for name, value in figures["stage_ms"].items())
     if figures["truth"]:
-        rows["against the truth"] = (
-            f"mIoU {100 * figures['truth']['miou']:.1f} %, pixels {100 * figures['truth']['pixel_accuracy']:.1f} %"
+        rows["against the truth"] = ", ".join(
+            f"{name} {100 * figures['truth'][key]:.1f} %"
+            for key, name in JUDGED.items()
+            if figures["truth"].get(key) is not None
         )
     for way in figures["published"]:
         rows.setdefault("published", "")

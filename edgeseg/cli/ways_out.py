@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgeseg.cli.session import Session
     from edgeseg.runtime.switching import SwitchableSegmenter
     from edgeseg.streaming.sink import Sink
+    from edgeseg.streaming.sinks.page.keeper import Keeper
     from edgeseg.streaming.sinks.window import WindowSink
 
 NUMBER = "{n}"
@@ -31,36 +32,44 @@ def open_ways_out(run: Run, session: Session, console: Console) -> None:
 
 
 def open_page(run: Run, session: Session, segmenter: SwitchableSegmenter, threads: int, console: Console) -> None:
-    """Serves the page, with its buttons, and opens it in a browser where it shows a camera of this machine."""
+    """Serves one page for all sources, with their buttons, and opens it in a browser where it shows something live."""
     import webbrowser
 
-    from edgeseg.streaming.sinks.mp4 import Mp4Sink
-    from edgeseg.streaming.sinks.page.keeper import Keeper
     from edgeseg.streaming.sinks.page.run_controls import RunControls
     from edgeseg.streaming.sinks.page.sink import DEFAULT_HOST, DEFAULT_PORT, PageSink
-    from edgeseg.streaming.sinks.still import StillSink
     from edgeseg.streaming.sinks.window import window_reason
 
-    (lane,) = session.lanes
-    keeper = Keeper(
-        Path(),
-        lambda path: Mp4Sink(path, lane.painter, fps=_fps(lane)),
-        lambda path: StillSink(path, lane.painter),
-    )
+    several = len(session.lanes) > 1
+    keepers = [_keeper(lane, f"edgeseg-{n}" if several else "edgeseg") for n, lane in enumerate(session.lanes)]
     page = PageSink(
         session.results,
-        RunControls(segmenter, keeper, threads=threads),
+        [RunControls(segmenter, keeper, threads=threads) for keeper in keepers],
         host=run.host or DEFAULT_HOST,
         port=DEFAULT_PORT if run.port is None else run.port,
-        figures=lane.live_truth,
+        figures=[lane.live_truth for lane in session.lanes],
     )
-    # The page first: on closing, its buttons must end before what they press.
-    lane.sinks += [page, keeper]
+    for lane, keeper in zip(session.lanes, keepers, strict=True):
+        # The page first: on closing, its buttons must end before what they press.
+        lane.sinks += [page, keeper]
     console.print(f"page: {page.address}")
-    if lane.source.live and run.view and not window_reason():
+    if any(lane.source.live for lane in session.lanes) and run.view and not window_reason():
         # Where no browser can be, the address was printed.
         with contextlib.suppress(webbrowser.Error):
             webbrowser.open(page.address)
+
+
+def _keeper(lane: LaneRun, name: str) -> Keeper:
+    """What the page's buttons keep of one source, in the folder that edgeseg was started in."""
+    from edgeseg.streaming.sinks.mp4 import Mp4Sink
+    from edgeseg.streaming.sinks.page.keeper import Keeper
+    from edgeseg.streaming.sinks.still import StillSink
+
+    return Keeper(
+        Path(),
+        lambda path: Mp4Sink(path, lane.painter, fps=_fps(lane)),
+        lambda path: StillSink(path, lane.painter),
+        name,
+    )
 
 
 def _check(run: Run, *, several: bool) -> None:
@@ -70,8 +79,6 @@ def _check(run: Run, *, several: bool) -> None:
         raise UsageError("--host and --port say where the page is: give --page too")
     if not several:
         return
-    if run.page:
-        raise UsageError("--page shows one source: start another run with --port for each of the others")
     named = {"--output": run.output, "--masks": run.masks, "--record": run.record}
     named |= {f"--publish {uri}": uri for uri in run.publish}
     for option, value in named.items():

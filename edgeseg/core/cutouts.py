@@ -47,6 +47,24 @@ class Cutouts:
             mask[y0:y1, x0:x1] = pixels
         return masks
 
+    def areas(self) -> NDArray[np.int64]:
+        """Returns how many pixels of each mask are true, int64 [N]."""
+        return np.array([np.count_nonzero(pixels) for pixels in self.pixels], np.int64)
+
+    def shared(self, other: Cutouts) -> NDArray[np.int64]:
+        """Returns how many pixels are true in a mask and in one of `other`'s, of the same height and width: int64 [N, M]."""
+        counts = np.zeros((len(self), len(other)), np.int64)
+        begin = np.maximum(self.windows[:, None, :2], other.windows[None, :, :2])
+        end = np.minimum(self.windows[:, None, 2:], other.windows[None, :, 2:])
+        for n, m in np.argwhere((begin < end).all(axis=2)):
+            (left, top), (right, bottom) = begin[n, m], end[n, m]
+            ours, theirs = (
+                cut.pixels[k][top - y0 : bottom - y0, left - x0 : right - x0]
+                for cut, k, (x0, y0) in ((self, n, self.windows[n, :2]), (other, m, other.windows[m, :2]))
+            )
+            counts[n, m] = np.count_nonzero(ours & theirs)
+        return counts
+
     def any(self) -> NDArray[np.bool_]:
         """Returns where at least one mask is true, bool [height, width]."""
         union = np.zeros((self.height, self.width), dtype=bool)

@@ -85,6 +85,23 @@ class InstanceMasks:
         """Returns bool [H, W], true where any thing of class `name` is. Raises UsageError for an unknown class."""
         return self.cutouts.chosen(self.labels == _class_id(name, self.classes)).any()
 
+    def to_supervision(self) -> dict[str, Any]:
+        """Returns the arguments of `supervision.Detections`, for its annotators, zones and trackers:
+        `supervision.Detections(**masks.to_supervision())`.
+
+        xyxy: float32 [N, 4]. mask: bool [N, H, W], whole. confidence: float32 [N]. class_id: int64 [N]. tracker_id: int64 [N]
+        or None. data: class_name, str [N].
+        """
+        labels = self.labels.astype(np.int64)
+        return {
+            "xyxy": self.boxes,
+            "mask": self.masks,
+            "confidence": self.scores,
+            "class_id": labels,
+            "tracker_id": self.ids,
+            "data": {"class_name": np.array(self.classes)[labels]},
+        }
+
     def to_coco(self) -> list[dict[str, Any]]:
         """Returns one COCO result a thing: segmentation (RLE), bbox (x y w h, px), score, category, and id where tracked."""
         results: list[dict[str, Any]] = []

@@ -21,6 +21,8 @@ class Frame:
     source: the address it came from.
     decode_ns: what the source itself spent on making this picture (reading, decoding, rendering), without waiting.
     truth: the exact label map, where the source knows it (a rendered one does).
+    truth_ids: uint16 [H, W], which thing a pixel of `truth` belongs to: a number that the thing keeps from frame to frame,
+    0 where there is none. None where the source does not know.
     damage: why the picture must not be used ("" = it is sound): a decoder reported it broken, or it is cut short.
     stale: it lay somewhere before it was read (a network's backlog), so that it does not show what is there now.
     """
@@ -31,6 +33,7 @@ class Frame:
     source: str
     decode_ns: int = 0
     truth: SemanticMask | None = None
+    truth_ids: NDArray[np.uint16] | None = None
     damage: str = ""
     stale: bool = False
 

@@ -20,6 +20,8 @@ SUFFIX = ".safetensors"
 WEIGHTS = "model.safetensors"
 BEST = "best.safetensors"
 STATE = "state.safetensors"
+ROUNDING = "rounding"
+"""The part of a state that only a run with --qat has."""
 _KEY = "edgeseg"
 
 
@@ -28,7 +30,8 @@ class About:
     """What export has to know of a checkpoint beside its weights.
 
     model: a key of `edgeseg.models.MODELS`. classes, palette (RGB): by id. input_size: (width, height) in pixels.
-    terms: under which terms the training data may be used. training: data, recipe, epochs, seed, as JSON values.
+    terms: under which terms the training data may be used, and that of the weights it began from. training: data, recipe,
+    epochs, seed, as JSON values.
     metrics: what was measured, each with data set and split.
     """
 
@@ -61,6 +64,14 @@ def read_about(path: Path) -> About:
         )
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise EdgesegError(f"{path}: no checkpoint of `edgeseg train`: it does not say which network it is") from error
+
+
+def read_terms(path: Path) -> str:
+    """Returns under which terms the data of a checkpoint may be used; one that another program wrote says nothing of them.
+
+    Raises EdgesegError.
+    """
+    return read_about(path).terms if _KEY in _read(path)[1] else f"data of unknown terms ({path.name})"
 
 
 def load_weights(path: Path, network: nn.Module) -> None:
@@ -100,6 +111,11 @@ def load_state(folder: Path, parts: Mapping[str, nn.Module], optimiser: torch.op
     """Restores what `save_state` wrote and returns the epochs done and the best mIoU. Raises EdgesegError."""
     path = folder / STATE
     tensors, metadata = _read(path)
+    if any(name.startswith(f"{ROUNDING}/") for name in tensors) != (ROUNDING in parts):
+        begun = "without" if ROUNDING in parts else "with"
+        raise EdgesegError(
+            f"{path}: this run was begun {begun} --qat: --resume it as it was begun, or give another --out"
+        )
     for part, module in parts.items():
         _fill(module, {name[len(part) + 1 :]: t for name, t in tensors.items() if name.startswith(f"{part}/")}, path)
     state: dict[int, dict[str, Tensor]] = {}

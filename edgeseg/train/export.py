@@ -34,6 +34,7 @@ ROUNDING = 0.01
 SMALLEST, LARGEST, MULTIPLE = 32, 4096, 32
 """Sides of an input, in pixels. Label maps are of inputs whose sides are whole multiples of the coarsest stride."""
 _GOLDEN_SEED, _GOLDEN_INDEX = 1, 240
+GOLDEN_DETAIL = 320
 
 Outputs = dict[str, NDArray[np.float32]]
 
@@ -100,8 +101,10 @@ def rebuilt(checkpoint: Path, about: About) -> SegmentationNetwork | Yolact:
 
 
 def golden_image(size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Returns uint8 [H, W, 3] BGR of `size` (width, height): a rendered street, with half of that detail to take less space."""
-    small = cv2.resize(_golden_frame(), (size[0] // 2, size[1] // 2), interpolation=cv2.INTER_AREA)
+    """Returns uint8 [H, W, 3] BGR of `size` (width, height): a rendered street, with detail for 320 columns at most, which
+    halves the space that it takes."""
+    columns = min(size[0], GOLDEN_DETAIL)
+    small = cv2.resize(_golden_frame(), (columns, size[1] * columns // size[0]), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 

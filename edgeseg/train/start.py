@@ -16,8 +16,12 @@ from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.models.folding import HALF, unfold
 from edgeseg.models.layers import SegmentationNetwork
 from edgeseg.models.mobilenet import MobileNetV2, load_imagenet
-from edgeseg.train.checkpoint import SUFFIX, fill_what_fits, read_tensors
+from edgeseg.train.checkpoint import SUFFIX, fill_what_fits, read_tensors, read_terms
 from edgeseg.train.normalise import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB, Normalise
+
+BEGUN = "; begun from weights trained on "
+"""In the terms of a model, between those of its own data and those of what it began from."""
+IMAGENET = "ImageNet (MobileNetV2)"
 
 
 def begin_from(start: Path, network: SegmentationNetwork, model: str, images: Tensor) -> None:
@@ -61,6 +65,21 @@ def begin_from_imagenet(path: Path, network: SegmentationNetwork, model: str, im
         raise UsageError(f"{model} has no MobileNetV2 in it: leave --backbone out")
     mean, std = 255 * torch.tensor(IMAGENET_MEAN_RGB), 255 * torch.tensor(IMAGENET_STD_RGB)
     load_imagenet(backbone, path, Normalise()(images), mean, std)
+
+
+def terms_with_start(own: str, start: Path | None, backbone: Path | None) -> str:
+    """Returns under which terms the data may be used that weights have seen, with those of before they were trained here.
+
+    own: of the data of this training. start, backbone: what it begins from, as in a recipe, of which start goes first. What
+    the start itself began from is told too; what is told already is not told again. Raises EdgesegError, BundleError.
+    """
+    if start is not None:
+        before = read_terms(start) if start.suffix == SUFFIX else open_bundle(str(start)).terms
+    elif backbone is not None:
+        before = IMAGENET
+    else:
+        return own
+    return BEGUN.join([own, *(link for link in before.split(BEGUN) if link not in own)])
 
 
 def _deployed(bundle: Bundle) -> dict[str, Tensor]:

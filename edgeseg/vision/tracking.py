@@ -136,7 +136,7 @@ def _match(
 
 def _likeness(tracks: _Tracks, things: InstanceMasks) -> NDArray[np.float64]:
     """The IoU of where each track is expected with each thing's box, both grown, float64 [T, N]; 0 where the classes differ."""
-    height, width = things.masks.shape[1:]
+    height, width = things.cutouts.height, things.cutouts.width
     inside = np.clip(tracks["box"], 0, [width, height, width, height])
     ours, theirs = _grown(inside)[:, None], _grown(things.boxes.astype(np.float64))[None]
     sides = np.minimum(ours[..., 2:], theirs[..., 2:]) - np.maximum(ours[..., :2], theirs[..., :2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,11 +11,19 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_printed_address_serves_the_page_until_the_run_is_stopped(bundle_folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "edgeseg", "run", "street://?size=160x96&fps=30", "--model", str(bundle_folder)]
+STREET = "street://?size=160x96&fps=30"
+
+
+@pytest.mark.parametrize("sources", [[STREET], [STREET, f"{STREET}&seed=2"]], ids=["one source", "two sources"])
+def test_the_printed_address_serves_the_page_until_the_run_is_stopped(
+    bundle_folder: Path, tmp_path: Path, sources: list[str]
+) -> None:
+    command = [sys.executable, "-m", "edgeseg", "run", *sources, "--model", str(bundle_folder)]
     with subprocess.Popen(
         [*command, "--page", "--port", "0", "--no-view", "--json", "figures.json"],
         stdout=subprocess.PIPE,
@@ -35,4 +44,5 @@ def test_the_printed_address_serves_the_page_until_the_run_is_stopped(bundle_fol
         run.send_signal(signal.SIGTERM)
         run.stdout.read()
     assert run.returncode == 130
-    assert (tmp_path / "figures.json").is_file()
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert [each["source"] for each in figures.get("streams", [figures])] == sources

@@ -33,7 +33,6 @@ def test_each_source_has_its_output_and_its_figures(
     [
         (["--output", "clip.mp4"], "--output: with several sources, put {n} into the name"),
         (["--publish", "shm://masks"], "--publish shm://masks: with several sources, put {n} into the name"),
-        (["--page"], "--page shows one source"),
         (["--port", "8080"], "--host and --port say where the page is: give --page too"),
     ],
 )

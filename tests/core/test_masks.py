@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pycocotools import mask as coco
 
 from edgeseg.core import rle
+from edgeseg.core.cutouts import Cutouts
 from edgeseg.core.errors import UsageError
 from edgeseg.core.masks import InstanceMasks, SemanticMask
 
@@ -48,6 +51,27 @@ def test_coco_results_hold_mask_box_score_and_identity() -> None:
     assert first["id"] == 7
 
 
+def test_supervision_takes_the_things_as_they_are() -> None:
+    supervision = pytest.importorskip("supervision", reason="supervision is not installed: pip install supervision")
+    for things in (two_cars(), two_cars().chosen(np.array([False, False])), replace(two_cars(), ids=None)):
+        taken = supervision.Detections(**things.to_supervision())
+        assert len(taken) == len(things)
+        np.testing.assert_array_equal(taken.mask, things.masks)
+        np.testing.assert_array_equal(taken.xyxy, things.boxes)
+        assert taken["class_name"].tolist() == ["car"] * len(things)
+        drawn = supervision.MaskAnnotator().annotate(np.zeros((6, 8, 3), np.uint8), taken)
+        np.testing.assert_array_equal(drawn.any(axis=2), things.of("car"))
+
+
+def test_what_supervision_gets_has_its_names_shapes_and_types() -> None:
+    given = two_cars().to_supervision()
+    assert given.keys() == {"xyxy", "mask", "confidence", "class_id", "tracker_id", "data"}
+    assert (given["mask"].shape, given["mask"].dtype) == ((2, 6, 8), bool)
+    assert (given["class_id"].tolist(), given["class_id"].dtype.kind) == ([1, 1], "i")
+    assert given["tracker_id"].tolist() == [7, 9]
+    assert given["data"]["class_name"].tolist() == ["car", "car"]
+
+
 def test_masks_cut_out_are_the_masks() -> None:
     rng = np.random.default_rng(4)
     masks = np.zeros((4, 9, 13), dtype=bool)
@@ -66,3 +90,16 @@ def test_masks_cut_out_are_the_masks() -> None:
     some = cut.chosen(np.array([True, False, False, True]))
     np.testing.assert_array_equal(some.masks, masks[[0, 3]])
     assert some.labels.tolist() == [1, 1]
+
+
+def test_pixels_shared_by_cutouts_are_those_shared_by_their_masks() -> None:
+    rng = np.random.default_rng(7)
+    ours, theirs = np.zeros((4, 12, 15), bool), np.zeros((3, 12, 15), bool)
+    for mask in (*ours[:3], *theirs):
+        x, y = rng.integers(0, 10, 2)
+        mask[y : y + 6, x : x + 7] = rng.random(mask[y : y + 6, x : x + 7].shape) < 0.7
+    shared = Cutouts.of(ours).shared(Cutouts.of(theirs))
+    np.testing.assert_array_equal(shared, (ours[:, None] & theirs[None]).sum(axis=(2, 3)))
+    assert shared.any() and not shared[3].any()
+    np.testing.assert_array_equal(Cutouts.of(ours).areas(), ours.sum(axis=(1, 2)))
+    assert Cutouts.of(ours[:0]).shared(Cutouts.of(theirs)).shape == (0, 3)

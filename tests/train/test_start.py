@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from edgeseg.core.errors import EdgesegError, UsageError
@@ -15,7 +16,7 @@ from edgeseg.models.layers import SegmentationNetwork
 from edgeseg.train.checkpoint import About, save_weights
 from edgeseg.train.export import export
 from edgeseg.train.normalise import Normalise
-from edgeseg.train.start import begin_from, begin_from_imagenet
+from edgeseg.train.start import begin_from, begin_from_imagenet, terms_with_start
 
 CLASSES = ("floor", "wall", "thing")
 
@@ -98,3 +99,31 @@ def test_another_network_is_refused(deployed: tuple[str, Path, Path], images: to
 def test_a_network_without_mobilenet_takes_no_backbone(images: torch.Tensor) -> None:
     with pytest.raises(UsageError, match="fast-scnn has no MobileNetV2 in it"):
         begin_from_imagenet(Path("weights.pt"), build_model("fast-scnn", 3), "fast-scnn", images)
+
+
+def _checkpoint_of(terms: str, folder: Path) -> Path:
+    about = About("fast-scnn", CLASSES, ((0, 0, 0), (90, 90, 90), (200, 0, 0)), (192, 192), terms, {})
+    save_weights(folder / "model.safetensors", nn.Conv2d(1, 1, 1), about)
+    return folder / "model.safetensors"
+
+
+def test_terms_go_from_start_to_start_and_none_is_told_twice(tmp_path: Path) -> None:
+    first = terms_with_start("Rooms: CC BY 4.0; images under their own licences", None, Path("mobilenetv2.pt"))
+    assert (
+        first
+        == "Rooms: CC BY 4.0; images under their own licences; begun from weights trained on ImageNet (MobileNetV2)"
+    )
+    start = _checkpoint_of(first, tmp_path)
+    assert terms_with_start("Streets: free", start, None) == f"Streets: free; begun from weights trained on {first}"
+    assert terms_with_start("Rooms: CC BY 4.0; images under their own licences", start, None) == first
+    assert terms_with_start("Streets: free", None, None) == "Streets: free"
+
+
+def test_a_bundle_to_begin_from_has_terms_too(deployed: tuple[str, Path, Path]) -> None:
+    assert terms_with_start("Streets: free", deployed[2], None) == "Streets: free; begun from weights trained on none"
+
+
+def test_weights_of_another_program_have_terms_that_nobody_knows(tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(1)}, tmp_path / "found.safetensors")
+    terms = terms_with_start("Streets: free", tmp_path / "found.safetensors", None)
+    assert terms == "Streets: free; begun from weights trained on data of unknown terms (found.safetensors)"

@@ -106,14 +106,17 @@ def _scaled(frame: Frame, scale: float) -> Frame:
     height, width = frame.image.shape[:2]
     size = max(1, round(width * scale)), max(1, round(height * scale))
     image = np.asarray(cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    truth = frame.truth
+    truth, ids = frame.truth, frame.truth_ids
     if truth is not None:
         labels = cv2.resize(truth.labels, size, interpolation=cv2.INTER_NEAREST)
         truth = SemanticMask(np.asarray(labels, np.uint8), truth.classes)
-    return replace(frame, image=image, truth=truth)
+    if ids is not None:
+        ids = np.asarray(cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST), np.uint16)
+    return replace(frame, image=image, truth=truth, truth_ids=ids)
 
 
 def _truncated(frame: Frame, cut: float) -> Frame:
     height = len(frame.image)
     rows = max(1, int(cut * height))
-    return replace(frame, image=frame.image[:rows], truth=None, damage=f"truncated: {rows} of {height} rows")
+    damage = f"truncated: {rows} of {height} rows"
+    return replace(frame, image=frame.image[:rows], truth=None, truth_ids=None, damage=damage)

@@ -1,4 +1,4 @@
-"""Frames of the rendered street, with their exact label maps."""
+"""Frames of the rendered street, with their exact label maps and instances."""
 
 from __future__ import annotations
 
@@ -65,7 +65,15 @@ class StreetSource(BaseSource):
                 return
             captured = max(due, done) if self.live else begin
             truth = SemanticMask(view.labels, STREET_CLASSES)
-            yield Frame(view.image, index, captured, self.address, decode_ns=done - begin, truth=truth)
+            yield Frame(
+                view.image,
+                index,
+                captured,
+                self.address,
+                decode_ns=done - begin,
+                truth=truth,
+                truth_ids=view.instances,
+            )
             elapsed = (time.monotonic_ns() - start) / 1e9
             moment = max(moment + 1, int(elapsed * self._fps)) if self.live else moment + 1
 

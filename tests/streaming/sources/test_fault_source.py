@@ -35,7 +35,8 @@ class Numbered(BaseSource):
         for index in range(self.count):
             image = np.full((24, 32, 3), index, np.uint8)
             truth = SemanticMask(np.full((24, 32), index % 3, np.uint8), ("a", "b", "c"))
-            yield Frame(image, index, index * 10**9, self.address, truth=truth)
+            ids = np.full((24, 32), index % 3, np.uint16)
+            yield Frame(image, index, index * 10**9, self.address, truth=truth, truth_ids=ids)
 
     def close(self) -> None:
         self.closed = True
@@ -97,6 +98,7 @@ def test_the_size_changes_for_a_while_and_the_truth_with_it() -> None:
         assert frame.truth is not None
         assert frame.truth.labels.shape == frame.image.shape[:2]
         assert (frame.truth.labels == int(frame.image[0, 0, 0]) % 3).all()
+        np.testing.assert_array_equal(frame.truth_ids, frame.truth.labels)
 
 
 def test_the_clock_is_wrong_both_ways_within_its_bound() -> None:

@@ -29,6 +29,9 @@ def test_the_same_seed_gives_the_same_frames_with_their_truth() -> None:
         assert one.truth.labels.shape == one.image.shape[:2] == (64, 96)
         np.testing.assert_array_equal(one.image, other.image)
         np.testing.assert_array_equal(one.truth.labels, other.truth.labels)
+        assert one.truth_ids is not None and one.truth_ids.shape == (64, 96)
+        things = {STREET_CLASSES[label] for label in one.truth.labels[one.truth_ids > 0]}
+        assert things and things <= {"car", "pedestrian", "bicyclist"}
 
 
 def test_another_seed_is_another_street() -> None:

@@ -15,23 +15,25 @@ from edgeseg.streaming.sinks.page.messages import pack_frame
 from edgeseg.vision.overlay import colours_of, paint, paint_instances
 
 WIDEST_PICTURE = 1280
-WIDEST_MAP = 640
-"""Pixels. The browser scales a map of half the picture's width up; nobody sees the difference, and it is a quarter of the work."""
+WIDEST_TILE = 640
+"""Pixels. A label map is at most half as wide as its picture may be: the browser scales it up, nobody sees the difference, and
+it is a quarter of the work."""
 QUALITY = 80
 NOTHING = 255
 """What a label map says where no class and no thing is."""
 
 
-def frame_message(number: int, result: Result, palette: ArrayLike) -> bytes:
-    """Returns the binary message of one frame (see `messages`).
+def frame_message(number: int, result: Result, palette: ArrayLike, widest: int = WIDEST_PICTURE) -> bytes:
+    """Returns the binary message of one frame (see `messages`), its picture at most `widest` pixels wide.
 
-    Its header: number, counted by the page; index, of the frame; width, height of the frame, px; map [w, h], the label
-    map's size; latency_ms, from capture to delivery; stage_ms; things, null for a semantic model, else a list of {id,
-    label, score, box, colour} in the order in which the label map counts them.
+    Its header: stream, which one's; number, counted by the page; index, of the frame; width, height of the frame, px; map
+    [w, h], the label map's size; latency_ms, from capture to delivery; stage_ms; things, null for a semantic model, else a
+    list of {id, label, score, box, colour} in the order in which the label map counts them.
     """
-    labels = label_map(result.masks)
+    labels = label_map(result.masks, widest // 2)
     height, width = result.frame.image.shape[:2]
     header = {
+        "stream": result.lane,
         "number": number,
         "index": result.frame.index,
         "width": width,
@@ -41,7 +43,7 @@ def frame_message(number: int, result: Result, palette: ArrayLike) -> bytes:
         "stage_ms": {name: round(ms, 2) for name, ms in result.timing.stage_ms.items()},
         "things": things_of(result.masks, palette) if isinstance(result.masks, InstanceMasks) else None,
     }
-    return pack_frame(header, jpeg(result.frame.image), zlib.compress(labels.data, 1))
+    return pack_frame(header, jpeg(result.frame.image, widest), zlib.compress(labels.data, 1))
 
 
 def painted_jpeg(result: Result, palette: ArrayLike) -> bytes:
@@ -51,20 +53,20 @@ def painted_jpeg(result: Result, palette: ArrayLike) -> bytes:
     return jpeg(paint_instances(result.frame.image, result.masks, palette))
 
 
-def jpeg(image: NDArray[np.uint8]) -> bytes:
-    """Encodes a picture, uint8 [H, W, 3] BGR, made smaller if it is wider than WIDEST_PICTURE."""
+def jpeg(image: NDArray[np.uint8], widest: int = WIDEST_PICTURE) -> bytes:
+    """Encodes a picture, uint8 [H, W, 3] BGR, made smaller if it is wider than `widest`."""
     height, width = image.shape[:2]
-    if width > WIDEST_PICTURE:
-        size = WIDEST_PICTURE, max(1, round(height * WIDEST_PICTURE / width))
+    if width > widest:
+        size = widest, max(1, round(height * widest / width))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return encoded.tobytes()
 
 
-def label_map(masks: Masks) -> NDArray[np.uint8]:
-    """Returns uint8 [h, w], at most WIDEST_MAP wide: class ids, or for things their places in `things_of`."""
+def label_map(masks: Masks, widest: int) -> NDArray[np.uint8]:
+    """Returns uint8 [h, w], at most `widest` wide: class ids, or for things their places in `things_of`."""
     labels = masks.labels if isinstance(masks, SemanticMask) else _places(masks)
-    step = -(-labels.shape[1] // WIDEST_MAP)
+    step = -(-labels.shape[1] // widest)
     return np.ascontiguousarray(labels[step // 2 :: step, step // 2 :: step] if min(labels.shape) > step else labels)
 
 

@@ -1,4 +1,4 @@
-"""Between the loop's thread and the viewers: the newest result, encoded when the first of them asks, once for all."""
+"""Between the loop's thread and the viewers of one stream: its newest result, encoded when the first asks, once for all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cached_property
 
 from edgeseg.core.bundle import Bundle
 from edgeseg.core.result import Result
-from edgeseg.streaming.sinks.page.encode import frame_message, painted_jpeg
+from edgeseg.streaming.sinks.page.encode import WIDEST_TILE, frame_message, painted_jpeg
 
 IN_FLIGHT = 2
 """Frames on their way to one viewer: one being drawn and one in the network, which a tunnel's round trip would else halve."""
@@ -31,6 +31,13 @@ class Offer:
     @cached_property
     def message(self) -> bytes:
         return frame_message(self.number, self.result, self.bundle.palette)
+
+    @cached_property
+    def tile(self) -> bytes:
+        """The message with a smaller picture, for viewers who look at several streams at once."""
+        if self.result.frame.image.shape[1] <= WIDEST_TILE:
+            return self.message
+        return frame_message(self.number, self.result, self.bundle.palette, WIDEST_TILE)
 
     @cached_property
     def painted(self) -> bytes:
@@ -63,19 +70,19 @@ class Feed:
         self._newest = Offer(self._newest.number + 1 if self._newest else 1, result, bundle)
         # A viewer counts itself before it looks, so that it is either seen here or sees the offer.
         if self._waiting and not self._ended:
-            self._loop.call_soon_threadsafe(self._announce)
+            self._loop.call_soon_threadsafe(self.announce)
 
     def end(self) -> None:
         """Says that nothing more will come."""
         self._ended = True
-        self._loop.call_soon_threadsafe(self._announce)
+        self._loop.call_soon_threadsafe(self.announce)
 
-    async def newer(self, than: int) -> Offer:
-        """Waits for an offer of a higher number. Raises FeedEnded."""
+    async def newer(self, pace: Pace) -> Offer:
+        """Waits for an offer that was not sent to this viewer. Raises FeedEnded."""
         self._waiting += 1
         try:
             while not self._ended:
-                if self._newest is not None and self._newest.number > than:
+                if self._newest is not None and self._newest.number > pace.sent:
                     return self._newest
                 await self._arrived.wait()
         finally:
@@ -97,7 +104,8 @@ class Feed:
         """Whether there was a result yet."""
         return self._newest is not None
 
-    def _announce(self) -> None:
+    def announce(self) -> None:
+        """Lets those who wait look again."""
         self._arrived.set()
         self._arrived.clear()
 
@@ -105,7 +113,7 @@ class Feed:
 class Pace:
     """How far one viewer is. It is sent the newest frame once it has shown the one before the last; what it missed is counted.
 
-    dropped: frames that it was too slow for. sent: the number of the newest frame that was sent to it.
+    dropped: frames that it was too slow for. sent: the number of the newest frame that was sent to it, 0 before the first.
     """
 
     def __init__(self) -> None:
@@ -132,6 +140,10 @@ class Pace:
         self._on_the_way[offer.number] = offer.result.frame.captured_ns
         if len(self._on_the_way) >= IN_FLIGHT:
             self._room.clear()
+
+    def start_anew(self) -> None:
+        """Lets the newest frame be sent again; those that came while the viewer did not want any are not counted."""
+        self.sent = 0
 
     def shown(self, number: int) -> None:
         """Notes that the viewer has shown this frame, and so is done with those before it."""

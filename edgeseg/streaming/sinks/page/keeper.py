@@ -19,12 +19,12 @@ PATIENCE_SECONDS = 2.0
 class Keeper:
     """Gives results to a clip while it records, and one to a still when asked. `record` and `snapshot` may come from any thread.
 
-    folder: where the files go, named by the time. clip, still: open a sink at a path (.mp4, .png).
+    folder: where the files go, named `name` and the time. clip, still: open a sink at a path (.mp4, .png).
     A clip that can't be written ends there and then: the run goes on, and `trouble` says why.
     """
 
-    def __init__(self, folder: Path, clip: OpenSink, still: OpenSink) -> None:
-        self._folder, self._open_clip, self._open_still = folder, clip, still
+    def __init__(self, folder: Path, clip: OpenSink, still: OpenSink, name: str = "edgeseg") -> None:
+        self._folder, self._open_clip, self._open_still, self._name = folder, clip, still, name
         self._lock = Lock()
         self._clip: Sink | None = None
         self._wish: _Wish | None = None
@@ -97,7 +97,7 @@ class Keeper:
         wish.done.set()
 
     def _free_name(self, ending: str) -> Path:
-        stem = time.strftime("edgeseg-%Y%m%d-%H%M%S")
+        stem = f"{self._name}-{time.strftime('%Y%m%d-%H%M%S')}"
         path, count = self._folder / f"{stem}{ending}", 1
         while path.exists():
             count += 1

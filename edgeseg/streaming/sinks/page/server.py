@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from socket import socket
 from threading import Thread
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from edgeseg.core.errors import EdgesegError
+from edgeseg.streaming.pipeline import Stream
+from edgeseg.streaming.sinks.page.channel import Channel, Figures
 from edgeseg.streaming.sinks.page.controls import Controls
 from edgeseg.streaming.sinks.page.feed import Feed, FeedEnded, Pace
+from edgeseg.streaming.sinks.page.files import HEADERS, page_files
 from edgeseg.streaming.sinks.page.guard import Guard
 from edgeseg.streaming.sinks.page.messages import (
     MAX_REQUEST,
@@ -24,34 +26,10 @@ from edgeseg.streaming.sinks.page.messages import (
     Shown,
     Snapshot,
     Switch,
-    look_of,
+    Watch,
     parse,
 )
-from edgeseg.streaming.sinks.page.status import Status
-
-STATIC = Path(__file__).with_name("static")
-FILES = {
-    "": ("page.html", "text/html"),
-    "page.css": ("page.css", "text/css"),
-    "page.js": ("page.js", "text/javascript"),
-    "link.js": ("link.js", "text/javascript"),
-    "picture.js": ("picture.js", "text/javascript"),
-    "marks.js": ("marks.js", "text/javascript"),
-    "charts.js": ("charts.js", "text/javascript"),
-    "panel.js": ("panel.js", "text/javascript"),
-    "icon.svg": ("icon.svg", "image/svg+xml"),
-}
-"""What may be asked for -> the file, its type. Nothing else is ever read."""
-
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-"""The page needs nothing from elsewhere, and no other site may show the camera."""
+from edgeseg.streaming.sinks.page.viewer import Viewer
 
 STATUS_SECONDS = 0.5
 MAX_VIEWERS = 32
@@ -62,14 +40,33 @@ BOUNDARY = "edgeseg-frame"
 
 
 class PageServer:
-    """Serves until `close`. listening: a socket, which it takes over."""
+    """Serves until `close`. listening: a socket, which it takes over. controls, figures: of each source, or none.
 
-    def __init__(self, listening: socket, guard: Guard, status: Status, controls: Controls | None) -> None:
-        self._guard, self._status, self._controls = guard, status, controls
-        self._files = {name: ((STATIC / file).read_bytes(), kind) for name, (file, kind) in FILES.items()}
+    channels: one for each source of the stream; their feeds take its results.
+    """
+
+    def __init__(
+        self,
+        listening: socket,
+        guard: Guard,
+        stream: Stream,
+        controls: Sequence[Controls],
+        figures: Sequence[Figures],
+    ) -> None:
+        self._guard = guard
+        self._files = page_files()
         self._loop = asyncio.new_event_loop()
-        self.feed = Feed(self._loop)
-        self._viewers: dict[web.WebSocketResponse, Pace] = {}
+        self.channels = [
+            Channel(
+                stream,
+                number,
+                Feed(self._loop),
+                controls[number] if controls else None,
+                figures[number] if figures else None,
+            )
+            for number in range(len(stream.lanes))
+        ]
+        self._viewers: set[Viewer] = set()
         self._streams = 0
         self._work: asyncio.Future[str] | None = None
         self._worker = ThreadPoolExecutor(1, "edgeseg-page-controls")
@@ -80,7 +77,8 @@ class PageServer:
     def close(self) -> None:
         """Says goodbye to every viewer and ends every thread. May be called twice."""
         if self._thread.is_alive():
-            self.feed.end()
+            for channel in self.channels:
+                channel.feed.end()
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(JOIN_SECONDS)
         self._worker.shutdown(cancel_futures=True)
@@ -103,7 +101,7 @@ class PageServer:
         await runner.cleanup()
 
     async def _part(self, _app: web.Application) -> None:
-        parting = [ws.close(code=WSCloseCode.GOING_AWAY, message=b"ended") for ws in list(self._viewers)]
+        parting = [each.ws.close(code=WSCloseCode.GOING_AWAY, message=b"ended") for each in self._viewers]
         with contextlib.suppress(asyncio.TimeoutError):
             # One who hangs can't be said goodbye to.
             await asyncio.wait_for(asyncio.gather(*parting, return_exceptions=True), CLOSE_SECONDS)
@@ -134,21 +132,26 @@ class PageServer:
         return len(self._viewers) + self._streams >= MAX_VIEWERS
 
     async def _mjpeg(self, request: web.Request) -> web.StreamResponse:
-        """Sends painted pictures for as long as they are taken, each when the one before is gone."""
+        """Sends painted pictures of one stream for as long as they are taken, each when the one before is gone."""
+        asked = request.query.get("stream", "0")
+        if asked not in map(str, range(len(self.channels))):
+            return _refusal(404, f"there are the streams 0 to {len(self.channels) - 1}")
         if self._full():
             return _refusal(503, f"{MAX_VIEWERS} viewers are here already")
         kind = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": kind})
         await response.prepare(request)
         self._streams += 1
-        number = 0
+        feed, pace = self.channels[int(asked)].feed, Pace()
         try:
             with contextlib.suppress(FeedEnded, ConnectionError):
                 while True:
-                    offer = await self.feed.newer(number)
-                    number, picture = offer.number, offer.painted
+                    offer = await feed.newer(pace)
+                    pace.sending(offer)
+                    picture = offer.painted
                     head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
                     await response.write(head.encode() + picture + b"\r\n")
+                    pace.shown(offer.number)
         finally:
             self._streams -= 1
         return response
@@ -165,42 +168,49 @@ class PageServer:
         if not ws.can_prepare(request):
             return _refusal(400, "this is a WebSocket: open the page instead")
         await ws.prepare(request)
-        pace = self._viewers[ws] = Pace()
-        sending = [asyncio.create_task(work) for work in (self._send_frames(ws, pace), self._send_status(ws, pace))]
+        viewer = Viewer(ws, self.channels)
+        self._viewers.add(viewer)
         try:
-            await self._listen(ws, pace, sending)
+            await viewer.begin()
+            viewer.start(self._tell(viewer))
+            await self._listen(viewer)
         finally:
-            del self._viewers[ws]
-            for task in sending:
-                task.cancel()
-            await asyncio.gather(*sending, return_exceptions=True)
+            self._viewers.remove(viewer)
+            await viewer.leave()
         return ws
 
-    async def _listen(self, ws: web.WebSocketResponse, pace: Pace, tasks: list[asyncio.Task[None]]) -> None:
+    async def _listen(self, viewer: Viewer) -> None:
         """Takes what a viewer says until it leaves, or says what can't be understood. Too long a message ends `ws` itself."""
-        async for message in ws:
+        async for message in viewer.ws:
             try:
                 if message.type is not WSMsgType.TEXT:
                     raise MalformedRequest("not a text")
-                request = parse(message.data)
+                self._hear(viewer, parse(message.data))
             except MalformedRequest as error:
-                await ws.close(code=WSCloseCode.POLICY_VIOLATION, message=str(error).encode())
+                await viewer.ws.close(code=WSCloseCode.POLICY_VIOLATION, message=str(error).encode())
                 return
-            if isinstance(request, Shown):
-                pace.shown(request.number)
-            elif self._is_busy:
-                await _say(ws, False, "busy with what was asked for before: try again in a moment")
-            else:
+
+    def _hear(self, viewer: Viewer, request: Request) -> None:
+        match request:
+            case Shown():
+                viewer.shown(request)
+            case Watch():
+                viewer.watch(request)
+            case _ if self._is_busy:
+                viewer.start(viewer.say(False, "busy with what was asked for before: try again in a moment"))
+            case _:
                 self._work = self._loop.run_in_executor(self._worker, self._fulfil, request)
-                tasks[:] = [task for task in tasks if not task.done()]
-                tasks.append(asyncio.create_task(_report(ws, self._work)))
+                viewer.start(viewer.report(self._work))
 
     @property
     def _is_busy(self) -> bool:
         return self._work is not None and not self._work.done()
 
     def _fulfil(self, request: Request) -> str:
-        controls = self._controls
+        number = getattr(request, "stream", 0)
+        if not 0 <= number < len(self.channels):
+            raise EdgesegError(f"there is no stream {number} here")
+        controls = self.channels[number].controls
         match request:
             case Switch(model, precision) if controls is not None:
                 # What stands in a message must never open a file: only what was offered can be asked for.
@@ -215,38 +225,12 @@ class PageServer:
                 return controls.snapshot()
         raise EdgesegError("this page only shows: it was started without controls")
 
-    async def _send_frames(self, ws: web.WebSocketResponse, pace: Pace) -> None:
-        bundle = None
-        with contextlib.suppress(FeedEnded, ConnectionError):
-            while True:
-                await pace.room()
-                offer = await self.feed.newer(pace.sent)
-                if offer.bundle is not bundle:
-                    bundle = offer.bundle
-                    await ws.send_str(look_of(bundle))
-                pace.sending(offer)
-                await ws.send_bytes(offer.message)
-
-    async def _send_status(self, ws: web.WebSocketResponse, pace: Pace) -> None:
+    async def _tell(self, viewer: Viewer) -> None:
+        """Tells a viewer how things stand, again and again."""
         with contextlib.suppress(ConnectionError):
             while True:
-                viewers = len(self._viewers) + self._streams
-                await ws.send_json(self._status.now(self.feed, pace, viewers, self._is_busy))
+                await viewer.tell(len(self._viewers) + self._streams, self._is_busy)
                 await asyncio.sleep(STATUS_SECONDS)
-
-
-async def _report(ws: web.WebSocketResponse, work: asyncio.Future[str]) -> None:
-    """Says how it went. A viewer who leaves meanwhile does not stop it."""
-    try:
-        done, said = True, await asyncio.shield(work)
-    except EdgesegError as error:
-        done, said = False, str(error)
-    await _say(ws, done, said)
-
-
-async def _say(ws: web.WebSocketResponse, done: bool, said: str) -> None:
-    with contextlib.suppress(ConnectionError):
-        await ws.send_str(json.dumps({"kind": "answer", "done": done, "said": said}))
 
 
 def _refusal(status: int, said: str) -> web.Response:

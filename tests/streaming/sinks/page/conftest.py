@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from edgeseg.streaming.opening import open_source
 from edgeseg.streaming.pipeline import Stream
 from edgeseg.streaming.sinks.page.controls import ModelChoice
 from edgeseg.streaming.sinks.page.sink import PageSink
+from tests.streaming.sinks.page.browsing import CHROMIUM, DESKTOP, PATIENCE_MS
 
 
 class Answers:
@@ -70,6 +72,38 @@ def controls() -> Answers:
 
 @pytest.fixture
 def page(bars_stream: Stream, controls: Answers) -> Iterator[PageSink]:
-    sink = PageSink(bars_stream, controls, port=0)
+    sink = PageSink(bars_stream, [controls], port=0)
     yield sink
     sink.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Any]:
+    """visit(address, size) -> a page of a new context. `said` of it: what it complained of; `outside`: foreign requests."""
+    contexts = []
+
+    def opened(address: str, size: dict[str, int] = DESKTOP) -> Any:
+        context = browser.new_context(viewport=size)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.said, page.outside = [], []
+        page.on("console", lambda message: page.said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        own = address.partition("//")[2]
+        page.on("request", lambda sent: page.outside.append(sent.url) if own not in sent.url else None)
+        page.goto(address)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeseg.core.result import Result
-from edgeseg.streaming.sinks.page.encode import NOTHING, frame_message, painted_jpeg
+from edgeseg.streaming.sinks.page.encode import NOTHING, WIDEST_TILE, frame_message, painted_jpeg
 from edgeseg.streaming.sinks.page.messages import (
     MAX_REQUEST,
     MalformedRequest,
@@ -22,12 +22,14 @@ from edgeseg.streaming.sinks.page.messages import (
     Shown,
     Snapshot,
     Switch,
+    Watch,
     parse,
 )
 
+WORDS = ["kind", "number", "on", "stream", "streams", "large", "x"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["kind", "number", "on", "x"]), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner),
     max_leaves=8,
 )
 
@@ -51,9 +53,13 @@ def unpacked(message: bytes) -> tuple[dict, np.ndarray, np.ndarray]:
         ('{"kind": "switch", "model": "a", "precision": "fp32"}', Switch("a", "fp32")),
         ('{"kind": "record", "on": true}', Record(True)),
         ('{"kind": "snapshot"}', Snapshot()),
+        ('{"kind": "watch", "streams": [2, 0], "large": false}', Watch((2, 0), large=False)),
+        ('{"kind": "shown", "stream": 3, "number": 7}', Shown(7, stream=3)),
+        ('{"kind": "record", "stream": 3, "on": false}', Record(False, stream=3)),
+        ('{"kind": "snapshot", "stream": 3}', Snapshot(stream=3)),
     ],
 )
-def test_the_four_requests_are_understood(text: str, request_: Request) -> None:
+def test_requests_are_understood_and_mean_the_first_stream_unless_they_name_one(text: str, request_: Request) -> None:
     assert parse(text) == request_
 
 
@@ -70,6 +76,11 @@ def test_the_four_requests_are_understood(text: str, request_: Request) -> None:
         '{"kind": "record", "on": 1}',
         '{"kind": "snapshot", "path": "/etc/passwd"}',
         '{"kind": ["snapshot"]}',
+        '{"kind": "snapshot", "stream": true}',
+        '{"kind": "snapshot", "stream": "0"}',
+        '{"kind": "watch", "streams": [0]}',
+        '{"kind": "watch", "streams": [0.5], "large": true}',
+        '{"kind": "watch", "streams": 0, "large": true}',
         "[" * MAX_REQUEST,
     ],
 )
@@ -104,6 +115,14 @@ def test_a_large_frame_is_sent_smaller_and_its_masks_with_it(make_result) -> Non
     assert (header["width"], header["height"]) == (2000, 1000)
     assert labels.shape == (250, 500)
     np.testing.assert_array_equal(labels, result.masks.labels[2::4, 2::4])
+
+
+def test_a_tile_is_smaller_still(make_result) -> None:
+    result = make_result(width=2000, height=1000)
+    header, picture, labels = unpacked(frame_message(1, result, ((0, 0, 0),) * 2, WIDEST_TILE))
+    assert picture.shape == (320, 640, 3)
+    assert (header["width"], header["height"]) == (2000, 1000)
+    assert labels.shape[1] <= WIDEST_TILE // 2
 
 
 def test_of_things_the_map_says_where_each_is(make_result) -> None:

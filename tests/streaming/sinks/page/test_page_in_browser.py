@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -19,42 +18,9 @@ from edgeseg.streaming.pipeline import Stream
 from edgeseg.streaming.sinks.page.controls import ModelChoice
 from edgeseg.streaming.sinks.page.feed import Feed
 from edgeseg.streaming.sinks.page.sink import PageSink
+from tests.streaming.sinks.page.browsing import PHONE, SUM, Asked, live, needs_chromium, shows, wait_until_it_changes
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here: apt-get install chromium")
-PATIENCE_MS = 20_000
-DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-SUM = "(id) => { const c = document.getElementById(id); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height)"
-SUM += ".data; let s = 0; for (let i = 0; i < d.length; i += 4) s = (s * 31 + d[i] + d[i + 3]) % 1000003; return s; }"
-"""A number for what a canvas shows."""
-
-
-class Asked:
-    """Controls that do nothing but remember."""
-
-    def __init__(self, models: tuple[ModelChoice, ...]) -> None:
-        self.models, self.recording, self.trouble = models, False, ""
-        self.asked: list[tuple[str, str]] = []
-
-    def switch(self, model: str, precision: str) -> str:
-        self.asked.append((model, precision))
-        return f"now {model} in {precision}"
-
-    def record(self, on: bool) -> str:
-        self.recording = on
-        return "recording to street.mp4" if on else "recorded street.mp4"
-
-    def snapshot(self) -> str:
-        return "saved street.png"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +33,7 @@ def street(asked: Asked) -> Iterator[str]:
     """The address of a page on the street, which goes on for as long as the module's tests."""
     segmenter = load("fast-scnn-street", engine="onnxruntime", precision="fp32", threads=1)
     with Stream(open_source("street://?size=320x180&fps=15"), segmenter, owns_segmenter=True) as stream:
-        sink = PageSink(stream, asked, port=0)
+        sink = PageSink(stream, [asked], port=0)
 
         def play() -> None:
             for result in stream:
@@ -79,46 +45,6 @@ def street(asked: Asked) -> Iterator[str]:
         stream.close()
         player.join()
         sink.close()
-
-
-@pytest.fixture
-def visit(browser: Any) -> Iterator[Any]:
-    """visit(address, size) -> a page of a new context. `said` of it: what it complained of; `outside`: foreign requests."""
-    contexts = []
-
-    def opened(address: str, size: dict[str, int] = DESKTOP) -> Any:
-        context = browser.new_context(viewport=size)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.said, page.outside = [], []
-        page.on("console", lambda message: page.said.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        own = address.partition("//")[2]
-        page.on("request", lambda sent: page.outside.append(sent.url) if own not in sent.url else None)
-        page.goto(address)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-
-
-def shows(page: Any) -> Any:
-    """Waits until a page shows a picture."""
-    page.wait_for_selector("#hud:not([hidden])")
-    return page
-
-
-def live(page: Any) -> Any:
-    """Waits until a page shows pictures, and newer ones come."""
-    page.wait_for_selector("#state[data-state=live]")
-    return shows(page)
-
-
-def wait_until_it_changes(page: Any, canvas: str) -> None:
-    before = page.evaluate(SUM, canvas)
-    page.wait_for_function(f"([id, before]) => ({SUM})(id) !== before", arg=[canvas, before])
 
 
 def test_the_picture_moves_and_the_charts_fill_without_a_complaint_or_a_foreign_request(visit, street: str) -> None:

@@ -235,7 +235,7 @@ def test_one_wish_at_a_time_and_frames_go_on_meanwhile(flowing: PageSink, contro
 
 
 def test_without_controls_the_page_shows_and_refuses_wishes(bars_stream: Stream, make_bars: MakeBars) -> None:
-    sink = PageSink(bars_stream, port=0, figures=lambda: {"mIoU": "58.2 %"})
+    sink = PageSink(bars_stream, port=0, figures=[lambda: {"mIoU": "58.2 %"}])
 
     async def view(session: aiohttp.ClientSession) -> None:
         async with session.ws_connect(sink.address + "live") as ws:
@@ -352,7 +352,7 @@ def test_an_address_that_can_not_be_is_said_in_one_line(bars_stream: Stream, hos
 
 def test_closing_says_goodbye_and_ends_every_thread(bars_stream: Stream, make_bars: MakeBars, controls) -> None:
     before = set(threading.enumerate())
-    sink = PageSink(bars_stream, controls, port=0)
+    sink = PageSink(bars_stream, [controls], port=0)
 
     async def view(session: aiohttp.ClientSession) -> None:
         async with session.ws_connect(sink.address + "live") as ws:

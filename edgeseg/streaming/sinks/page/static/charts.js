@@ -3,14 +3,10 @@
 const SECONDS = 20;
 const STEP_MS = 200;
 
-/** Numbers over time: series by name, drawn as one line, or as areas upon each other. */
-export class Chart {
-  /** unit: for what is said of the chart. colours: CSS variables, one a series in turn. floor: the least top of the scale. */
-  constructor(canvas, { title, unit, colours, floor, stacked = false }) {
-    Object.assign(this, { canvas, title, unit, colours, floor, stacked });
-    this.points = []; // {time, values}
-    this.series = [];
-    this.top = floor;
+/** Numbers over time, series by name. */
+export class History {
+  constructor() {
+    this.reset();
   }
 
   /** values: name -> number. */
@@ -33,22 +29,30 @@ export class Chart {
   }
 
   reset() {
-    this.points = [];
+    this.points = []; // {time, count, values}
     this.series = [];
-    this.top = this.floor;
-  }
-
-  colour(name) {
-    return `var(${this.colours[this.series.indexOf(name) % this.colours.length]})`;
   }
 
   latest(name) {
     const recent = this.points.slice(-5).map(({ values }) => values[name]).filter((value) => value !== undefined);
     return recent.length ? recent.reduce((sum, value) => sum + value, 0) / recent.length : 0;
   }
+}
+
+/** A history, drawn as one line, or as areas upon each other. */
+export class Chart {
+  /** unit: for what is said of the chart. colours: CSS variables, one a series in turn. floor: the least top of the scale. */
+  constructor(canvas, { title, unit, colours, floor, stacked = false }) {
+    Object.assign(this, { canvas, title, unit, colours, floor, stacked });
+    this.history = new History();
+  }
+
+  colour(name) {
+    return `var(${this.colours[this.history.series.indexOf(name) % this.colours.length]})`;
+  }
 
   draw() {
-    const { canvas, series, points } = this;
+    const { canvas, history: { series, points } } = this;
     const scale = window.devicePixelRatio || 1;
     const width = canvas.clientWidth, height = canvas.clientHeight;
     if (!width) return;
@@ -58,11 +62,11 @@ export class Chart {
     context.scale(scale, scale);
     const style = getComputedStyle(canvas);
     const totals = points.map(({ values }) => series.reduce((sum, name) => sum + (values[name] ?? 0), 0));
-    this.top = round(Math.max(this.floor, ...totals) * 1.1);
+    const top = round(Math.max(this.floor, ...totals) * 1.1);
     const now = performance.now();
     const x = (time) => width - ((now - time) / (SECONDS * 1000)) * width;
-    const y = (value) => height - 1 - (value / this.top) * (height - 16);
-    const marks = [this.top / 2, this.top];
+    const y = (value) => height - 1 - (value / top) * (height - 16);
+    const marks = [top / 2, top];
     lines(context, style.getPropertyValue("--grid").trim(), width, marks.map(y));
     let below = points.map(() => 0);
     series.forEach((name, at) => {
@@ -80,7 +84,8 @@ export class Chart {
 
   /** Says in words what the chart shows, for those who can't see it. */
   describe() {
-    const said = this.series.map((name) => `${this.stacked ? `${name} ` : ""}${this.latest(name).toFixed(1)} ${this.unit}`);
+    const { history, unit } = this;
+    const said = history.series.map((name) => `${this.stacked ? `${name} ` : ""}${history.latest(name).toFixed(1)} ${unit}`);
     this.canvas.setAttribute("aria-label", `${this.title}, last ${SECONDS} seconds: now ${said.join(", ") || "nothing yet"}`);
   }
 }

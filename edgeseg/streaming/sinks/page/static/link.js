@@ -17,13 +17,19 @@ export class Link {
     address.protocol = address.protocol.replace("http", "ws");
     this.socket = new WebSocket(address);
     this.socket.binaryType = "arraybuffer";
-    // Frames and looks wait for each other, so that a new model's colours never meet the old one's frame.
-    let before = Promise.resolve();
+    // A stream's frames and looks wait for each other, so that a new model's colours never meet the old one's frame.
+    const before = new Map();
+    const inTurn = (stream, work) => before.set(stream, (before.get(stream) ?? Promise.resolve()).then(work));
     this.socket.onopen = () => { this.tries = 0; this.on.state("open"); };
     this.socket.onmessage = ({ data }) => {
-      const said = typeof data === "string" ? JSON.parse(data) : null;
-      if (said && said.kind !== "look") this.on.text(said);
-      else before = before.then(() => (said ? this.on.look(said) : this.take(unpack(data))));
+      if (typeof data === "string") {
+        const said = JSON.parse(data);
+        if (said.kind === "look") inTurn(said.stream, () => this.on.look(said));
+        else this.on.text(said);
+      } else {
+        const frame = unpack(data);
+        inTurn(frame.header.stream, () => this.take(frame));
+      }
     };
     this.socket.onclose = ({ code }) => {
       this.on.state(code === ENDED ? "ended" : "connecting");
@@ -35,7 +41,7 @@ export class Link {
     // A hidden page takes nothing: the server then sends no more until it is seen again.
     await visible();
     await this.on.frame(frame);
-    this.send({ kind: "shown", number: frame.header.number });
+    this.send({ kind: "shown", stream: frame.header.stream, number: frame.header.number });
   }
 
   send(request) {

@@ -38,7 +38,7 @@ export class Marks {
       this.point({ x: within(x + step[0]), y: within(y + step[1]) }, true);
     } else if (event.key === "Enter" && this.place) {
       this.choose();
-    } else if (event.key === "Escape") {
+    } else if (event.key === "Escape" && (this.place || this.picture.followed !== null)) {
       this.point(null);
       this.follow(null);
     } else {

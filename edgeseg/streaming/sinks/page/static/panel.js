@@ -3,7 +3,7 @@
 export const byId = (id) => document.getElementById(id);
 
 /** Makes an element with attributes and children. */
-function make(tag, attributes = {}, ...children) {
+export function make(tag, attributes = {}, ...children) {
   const element = Object.assign(document.createElement(tag), attributes);
   element.append(...children);
   return element;
@@ -15,7 +15,8 @@ function swatch(colour) {
   return element;
 }
 
-function say(element, text) {
+/** Sets a text, unless it stands there already: a screen reader would be told again. */
+export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
@@ -24,8 +25,9 @@ const count = (number) => number.toLocaleString("en").replaceAll(",", "\u202f");
 
 /** The classes of the model, each with a switch and the share of the picture that it has. */
 export class Classes {
-  constructor(picture) {
-    this.picture = picture;
+  /** recolour: called when another set of classes is to be seen. */
+  constructor(picture, recolour) {
+    Object.assign(this, { picture, recolour });
     this.list = byId("classes").querySelector("ul");
     byId("all").onclick = () => this.set(true);
     byId("none").onclick = () => this.set(false);
@@ -33,8 +35,8 @@ export class Classes {
 
   show(look) {
     this.rows = look.classes.map((name, label) => {
-      const box = make("input", { type: "checkbox", checked: !this.picture.hidden.has(name) });
-      box.onchange = () => this.toggle(name, box.checked);
+      const box = make("input", { type: "checkbox", checked: !this.picture.taste.hidden.has(name) });
+      box.onchange = () => { this.toggle(name, box.checked); this.recolour(); };
       const share = make("output"), bar = make("b", { className: "bar" });
       const row = make("label", {}, box, swatch(`rgb(${look.palette[label]})`), make("span", { textContent: name }), share, bar);
       row.style.setProperty("--colour", `rgb(${look.palette[label]})`);
@@ -44,8 +46,7 @@ export class Classes {
   }
 
   toggle(name, on) {
-    this.picture.hidden[on ? "delete" : "add"](name);
-    this.picture.colour();
+    this.picture.taste.hidden[on ? "delete" : "add"](name);
   }
 
   set(on) {
@@ -53,6 +54,7 @@ export class Classes {
       box.checked = on;
       this.toggle(name, on);
     }
+    this.recolour();
   }
 
   refresh() {

@@ -5,12 +5,13 @@ const LINE_WHITE = 0.45;
 const BACK = 0.4;
 
 export class Picture {
-  constructor(picture, mask) {
+  /** taste: {opacity, hidden: Set of class names}, which all pictures share. */
+  constructor(picture, mask, taste) {
     this.picture = picture.getContext("2d", { alpha: false });
     this.mask = mask.getContext("2d");
-    this.opacity = 0.55;
-    this.hidden = new Set(); // class names
+    this.taste = taste;
     this.followed = null; // the id of a thing: the others stand back
+    this.turn = 0; // which stream this is, counted from the first
     this.look = null;
     this.header = null;
     this.labels = null;
@@ -19,16 +20,29 @@ export class Picture {
 
   /** Draws one frame and its masks at once. */
   async show({ header, picture, labels }) {
+    const { turn } = this;
     const [image, map] = await Promise.all([
       createImageBitmap(new Blob([picture], { type: "image/jpeg" })),
       inflate(labels),
     ]);
+    if (turn !== this.turn) return; // Meanwhile this shows another stream.
     fit(this.picture.canvas, image.width, image.height);
     this.picture.drawImage(image, 0, 0);
     image.close();
     this.header = header;
     this.labels = map;
     this.colour();
+  }
+
+  /** Shows what another picture shows, or nothing where that has nothing yet. */
+  adopt(other) {
+    const { picture: { canvas }, header, labels, look } = other;
+    Object.assign(this, { header, labels, look, followed: null });
+    this.turn++;
+    fit(this.picture.canvas, canvas.width, canvas.height);
+    this.picture.drawImage(canvas, 0, 0);
+    if (labels) this.colour();
+    else this.mask.clearRect(0, 0, this.mask.canvas.width, this.mask.canvas.height);
   }
 
   /** Colours the newest label map anew. */
@@ -46,11 +60,12 @@ export class Picture {
 
   /** A colour for each entry of the label map: inside, and where it meets another. */
   tables() {
+    const { opacity: strength, hidden } = this.taste;
     const inside = new Uint32Array(256), line = new Uint32Array(256);
     for (let entry = 0; entry < NOTHING; entry++) {
       const seen = this.entry(entry);
-      if (!seen || this.hidden.has(seen.name)) continue;
-      const opacity = this.followed === null || seen.thing?.id === this.followed ? this.opacity : this.opacity * BACK;
+      if (!seen || hidden.has(seen.name)) continue;
+      const opacity = this.followed === null || seen.thing?.id === this.followed ? strength : strength * BACK;
       inside[entry] = word(seen.colour, 0, opacity);
       line[entry] = word(seen.colour, LINE_WHITE, Math.min(1, opacity * 1.7));
     }

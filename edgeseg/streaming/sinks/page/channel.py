@@ -9,26 +9,39 @@ from edgeseg.streaming.pipeline import Stream
 from edgeseg.streaming.sinks.page.controls import Controls
 from edgeseg.streaming.sinks.page.feed import Feed, Pace
 
+Figures = Callable[[], dict[str, str]]
 
-class Status:
-    """Reads a stream, changes nothing. figures: more to show, name -> what to say ("mIoU" -> "58.2 %")."""
+
+class Channel:
+    """One source of a stream, as the page shows it; reads the stream, changes nothing.
+
+    number: the source's, from 0. feed: where its results come from. controls: who answers its buttons, None for nobody.
+    figures: more to show, name -> what to say ("mIoU" -> "58.2 %").
+    """
 
     def __init__(
-        self, stream: Stream, controls: Controls | None, figures: Callable[[], dict[str, str]] | None = None
+        self, stream: Stream, number: int, feed: Feed, controls: Controls | None, figures: Figures | None
     ) -> None:
-        self._stream, self._controls, self._figures = stream, controls, figures
+        self.number, self.feed, self.controls = number, feed, controls
+        self._stream, self._lane, self._figures = stream, stream.lanes[number], figures
 
-    def now(self, feed: Feed, pace: Pace, viewers: int, busy: bool) -> dict[str, Any]:
+    @property
+    def name(self) -> str:
+        """What people know the source by."""
+        return self._lane.source.address
+
+    def status(self, pace: Pace, viewers: int, busy: bool) -> dict[str, Any]:
         """Returns the status message for one viewer; `yours` is about that viewer alone, times are in ms."""
-        counts, source, controls = self._stream.ledger.counts(), self._stream.source, self._controls
+        counts, source, controls = self._lane.ledger.counts(), self._lane.source, self.controls
         engine = self._stream.segmenter.engine
         return {
             "kind": "status",
+            "stream": self.number,
             "source": source.address,
-            "said": source.status,
-            "begun": feed.begun,
-            "silent_seconds": round(feed.silent_seconds, 1),
-            "fps": round(feed.fps, 1),
+            "said": str(self._lane.error or "") or source.status,
+            "begun": self.feed.begun,
+            "silent_seconds": round(self.feed.silent_seconds, 1),
+            "fps": round(self.feed.fps, 1),
             "captured": counts.captured,
             "delivered": counts.delivered,
             "dropped": counts.dropped,
