@@ -53,11 +53,13 @@ class _Job:
 
 @dataclass
 class Lane:
-    """One source of a stream. ledger: what became of each of its frames. error: what it broke off with, if it did."""
+    """One source of a stream. ledger: what became of each of its frames. ended: whether its last result was given out; error:
+    what it broke off with, if it did."""
 
     source: Source
     ledger: Ledger
     tracker: Tracker | None
+    ended: bool = False
     error: Exception | None = None
 
 
@@ -119,7 +121,7 @@ class Stream:
             try:
                 number, job = self._places[-1].get()
             except LaneEnded as end:
-                self.lanes[end.lane].error = end.error
+                self.lanes[end.lane].ended, self.lanes[end.lane].error = True, end.error
             except LanesClosed:
                 raise next((lane.error for lane in self.lanes if lane.error), None) or SlotClosed from None
             else:

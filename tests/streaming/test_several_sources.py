@@ -84,6 +84,7 @@ def test_a_source_that_breaks_ends_alone_and_is_told_at_the_end(model: edgeseg.S
             seen[result.lane] += 1
     assert seen == [5, 50]
     assert str(results.lanes[0].error) == "paced: unplugged" and results.lanes[1].error is None
+    assert all(lane.ended for lane in results.lanes)
     assert_closed(results)
 
 

@@ -33,12 +33,13 @@ class Channel:
     def status(self, pace: Pace, viewers: int, busy: bool) -> dict[str, Any]:
         """Returns the status message for one viewer; `yours` is about that viewer alone, times are in ms."""
         counts, source, controls = self._lane.ledger.counts(), self._lane.source, self.controls
+        ended = "ended" if self._lane.ended else ""
         engine = self._stream.segmenter.engine
         return {
             "kind": "status",
             "stream": self.number,
             "source": source.address,
-            "said": str(self._lane.error or "") or source.status,
+            "said": str(self._lane.error or "") or ended or source.status,
             "begun": self.feed.begun,
             "silent_seconds": round(self.feed.silent_seconds, 1),
             "fps": round(self.feed.fps, 1),
