@@ -68,7 +68,7 @@ class Run:
 
     publish: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="URI")] = ()
     """Hand masks on while it runs: ros2://TOPIC, zenoh://KEY, shm://NAME, foxglove://[HOST:PORT]; may be given several times.
-    ?size=640x360 behind it makes the masks smaller."""
+    ?size=640x360 or ?size=network behind it makes the masks smaller."""
 
     record: Annotated[Path | None, tyro.conf.arg(metavar="FILE.mcap")] = None
     """Record picture, masks, timing and health for Foxglove: FILE.mcap."""

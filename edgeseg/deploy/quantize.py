@@ -17,7 +17,7 @@ from edgeseg.deploy.gate import Cost, Judge, Score, Steps, fewest_in_float, rank
 from edgeseg.deploy.graph import float_tensors, read_graph, with_outputs
 from edgeseg.deploy.half import halved, kept_in_float
 from edgeseg.deploy.qdq import GREATEST, inputs_of, layers, quantise
-from edgeseg.deploy.ranges import METHODS, Magnitudes, collect, percentile
+from edgeseg.deploy.ranges import METHODS, TRAINED, Magnitudes, collect, percentile, trained
 from edgeseg.deploy.verdict import ROUNDS, WARM_UP, Timing, time_side_by_side, verdict
 from edgeseg.deploy.weights import beside_weights, shared
 
@@ -133,7 +133,10 @@ def _int8(outcome: Outcome, model: onnx.ModelProto, judge: Judge, steps: Steps) 
     tick = steps("calibrating", len(chosen.calibration))
     seen = collect(model, inputs.values(), fitted(bundle, chosen.calibration), tick)
     outcome.ranges = {name: {how: choose(held) for how, choose in METHODS.items()} for name, held in seen.items()}
-    for how in METHODS:
+    told = trained(bundle.training.get("int8_ranges", {}), model, candidates)
+    for name, limit in told.items():
+        outcome.ranges[name][TRAINED] = limit
+    for how in [*METHODS, TRAINED] if told else METHODS:
         graph = quantise(model, _of(outcome, how), candidates).SerializeToString()
         outcome.methods[how] = judge.score(graph, "int8", chosen.trial, f"comparing ranges: {how}").points
     outcome.method = max(outcome.methods, key=lambda how: outcome.methods[how])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -96,6 +96,25 @@ def entropy(seen: Magnitudes) -> float:
 
 METHODS: dict[str, Callable[[Magnitudes], float]] = {"minmax": minmax, "entropy": entropy, "percentile": percentile}
 """How a range is chosen from what was seen."""
+TRAINED = "trained"
+"""The name of the ranges that a network was fine-tuned with."""
+
+
+def trained(told: Mapping[str, Sequence[float]], model: onnx.ModelProto, layers: Collection[str]) -> dict[str, float]:
+    """Returns the ranges that `edgeseg train --qat` rounded with, by tensor; none where not each of `layers` has a sound one.
+
+    told: the name of a layer in the network -> the range of what it reads, one for each time that it is computed; in a
+    bundle's training, `int8_ranges`.
+    """
+    left = {name: list(ranges) for name, ranges in told.items()}
+    found: dict[str, float] = {}
+    for node in model.graph.node:
+        if node.name in layers:
+            ranges = left.get(node.input[1].removeprefix("network.").removesuffix(".weight"))
+            if not ranges or not 0 < ranges[0] < np.inf:
+                return {}
+            found[node.input[0]] = ranges.pop(0)
+    return found
 
 
 def _divergence(counts: NDArray[np.float64], width: int) -> float:

@@ -14,6 +14,7 @@ from edgeseg.core.errors import UsageError, did_you_mean
 from edgeseg.core.masks import InstanceMasks, SemanticMask
 from edgeseg.core.result import Result
 from edgeseg.streaming.wall_clock import WallClock
+from edgeseg.vision.overlay import colour_of_id, paint
 
 MOST_THINGS = 255
 UNTRACKED = -1
@@ -46,6 +47,17 @@ class Outgoing:
         if image.shape[:2] == (height, width):
             return image
         return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+    def painted(self, palette: Sequence[tuple[int, int, int]]) -> NDArray[np.uint8]:
+        """Returns the picture with its classes, or its things, in colour: uint8 [H, W, 3] BGR. palette: RGB by class id."""
+        if self.things is None or self.thing_map is None:
+            return paint(self.image, self.labels, palette)
+        colours = [
+            palette[thing["label"]] if thing["id"] == UNTRACKED else colour_of_id(int(thing["id"]))
+            for thing in self.things
+        ]
+        # 0, where there is no thing, becomes 255, which stays unpainted.
+        return paint(self.image, self.thing_map - np.uint8(1), colours)
 
 
 class Outbox:

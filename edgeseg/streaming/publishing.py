@@ -12,7 +12,10 @@ from edgeseg.streaming.health import Vitals
 from edgeseg.streaming.outgoing import Outbox
 from edgeseg.streaming.publisher import Channel, Publisher
 
-FORMS = "ros2://TOPIC, zenoh://KEY, shm://NAME, foxglove://[HOST:PORT], each with ?size=WIDTHxHEIGHT for other than the frame's own"
+FORMS = (
+    "ros2://TOPIC, zenoh://KEY, shm://NAME, foxglove://[HOST:PORT], "
+    "each with ?size=WIDTHxHEIGHT or ?size=network for other than the frame's own"
+)
 OPTIONS = {"ros2": ("size", "frame_id"), "zenoh": ("size", "connect"), "shm": ("size",), "foxglove": ("size",)}
 """scheme -> what may stand behind its ?"""
 
@@ -33,7 +36,7 @@ def open_publisher(
     Raises UsageError for a malformed URI, SinkError where it can't be opened, ModuleNotFoundError for a missing extra.
     """
     scheme, place, options = _parsed(uri)
-    outbox = Outbox(bundle, names, _size_of(uri, options.pop("size", None)))
+    outbox = Outbox(bundle, names, _size_of(uri, options.pop("size", None), bundle))
     return Publisher(_channel(scheme, place, options, bundle, source), outbox, vitals, say)
 
 
@@ -86,11 +89,13 @@ def _parsed(uri: str) -> tuple[str, str, dict[str, str]]:
     return scheme, place, options
 
 
-def _size_of(uri: str, text: str | None) -> tuple[int, int] | None:
+def _size_of(uri: str, text: str | None, bundle: Bundle) -> tuple[int, int] | None:
     if text is None:
         return None
+    if text == "network":
+        return bundle.width, bundle.height
     found = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", text)
     size = (int(found[1]), int(found[2])) if found else (0, 0)
     if not all(1 <= side <= LARGEST_SIDE for side in size):
-        raise UsageError(f"--publish {uri}: size={text} is no size: give one such as 640x360")
+        raise UsageError(f"--publish {uri}: size={text} is no size: give one such as 640x360, or network")
     return size

@@ -9,6 +9,7 @@ OUT/log.csv, tensorboard/, curves.png
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import time
 from collections.abc import Iterator
@@ -25,11 +26,16 @@ from edgeseg.models import INSTANCE_MODELS
 from edgeseg.train import checkpoint, diary
 from edgeseg.train.instances import InstanceTask
 from edgeseg.train.peers import Peers, joined
+from edgeseg.train.qat import Rounding
 from edgeseg.train.recipe import Recipe
 from edgeseg.train.semantic import Semantic
+from edgeseg.train.start import terms_with_start
 
 MOST_LEFT_OUT = 0.05
 """Share of an epoch's steps that may be left out unmentioned."""
+
+OBSERVED = 2
+"""Batches on which the ranges of --qat are observed."""
 
 _NOT_RECIPE = {"model", "out", "val", "device", "measure_every", "resume"}
 """Fields of a recipe that do not decide the weights, or stand elsewhere in the bundle."""
@@ -110,6 +116,7 @@ class _Run:
         self.task: Task = (InstanceTask if recipe.model in INSTANCE_MODELS else Semantic)(recipe, peers)
         torch.manual_seed(recipe.seed)
         self._build()
+        self.terms = terms_with_start(self.task.terms, recipe.start, recipe.backbone)
         recipe.out.mkdir(parents=True, exist_ok=True)
         self.epoch, self.best, self.left_out = 0, 0.0, 0
         if recipe.resume:
@@ -124,6 +131,20 @@ class _Run:
         self.trained = list(trainee.parameters())
         self.trainee = self.peers.shared(trainee)
         self.optimiser = _optimiser(self.trained, self.recipe)
+        self.rounding: Rounding | None = None
+        if self.recipe.qat:
+            self._round()
+
+    def _round(self) -> None:
+        """Has the network and its average compute as their INT8 graphs will, with ranges observed on the first batches."""
+        rounding = self.rounding = Rounding(self.network).to(self.peers.device)
+        self.parts[checkpoint.ROUNDING] = rounding
+        if not self.recipe.resume:
+            batches = itertools.islice(self.task.feed.batches(0), OBSERVED)
+            rounding.observe(self.network, lambda batch: self.task.loss(self.trainee, batch), batches)
+            self.peers.agree([rounding.ranges])
+        for network in (self.network, self.averaged):
+            rounding.apply_to(network)
 
     def train_epoch(self, stepped: Any) -> float:
         """Goes once through the samples; order and views follow from seed and epoch. Returns the mean loss."""
@@ -138,7 +159,7 @@ class _Run:
             if not math.isfinite(loss):
                 raise EdgesegError(
                     f"the loss is {loss} in epoch {self.epoch + 1}, step {step + 1}: try --resume with a lower --lr "
-                    f"than {self.recipe.lr:g}; the checkpoint of epoch {self.epoch} is kept in {self.recipe.out}"
+                    f"than {self.recipe.highest_lr:g}; the checkpoint of epoch {self.epoch} is kept in {self.recipe.out}"
                 )
             total += loss
             self._average(done)
@@ -185,15 +206,17 @@ class _Run:
 
     def _save(self, figure: float) -> None:
         task, said = self.task, self.recipe.told()
+        ranges = {"int8_ranges": self.rounding.told()} if self.rounding else {}
         recipe = {name: value for name, value in said.items() if name not in _NOT_RECIPE}
-        measured = {"data": said["val"], "split": "val", task.figure: figure, "engine": "pytorch", "precision": "fp32"}
+        measured = {"data": said["val"], "split": "val", task.figure: figure, "engine": "pytorch"}
+        measured["precision"] = "int8" if self.rounding else "fp32"
         about = checkpoint.About(
             model=self.recipe.model,
             classes=task.classes,
             palette=task.palette,
             input_size=task.input_size,
-            terms=task.terms,
-            training={**recipe, "epochs_done": self.epoch},
+            terms=self.terms,
+            training={**recipe, "epochs_done": self.epoch, **ranges},
             metrics=(measured,) if math.isfinite(figure) else (),
         )
         if figure > self.best:
@@ -206,9 +229,9 @@ class _Run:
 def learning_rate(done: float, recipe: Recipe) -> float:
     """Returns the rate at `done`, the fraction of the run: linear warm-up, then the recipe's schedule down to zero."""
     if done < recipe.warmup:
-        return recipe.lr * max(done / recipe.warmup, 0.01)
+        return recipe.highest_lr * max(done / recipe.warmup, 0.01)
     left = 1 - (done - recipe.warmup) / (1 - recipe.warmup)
-    return recipe.lr * (left**0.9 if recipe.schedule == "poly" else 0.5 * (1 - math.cos(math.pi * left)))
+    return recipe.highest_lr * (left**0.9 if recipe.schedule == "poly" else 0.5 * (1 - math.cos(math.pi * left)))
 
 
 def _optimiser(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
@@ -218,8 +241,8 @@ def _optimiser(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Op
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.lr)
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=0.9, nesterov=True)
+        return torch.optim.AdamW(groups, lr=recipe.highest_lr)
+    return torch.optim.SGD(groups, lr=recipe.highest_lr, momentum=0.9, nesterov=True)
 
 
 def _progress(peers: Peers) -> Progress:

@@ -134,8 +134,8 @@ class Recipe:
     schedule: Literal["cosine", "poly"] = "cosine"
     """How the learning rate falls: half a cosine, or (1 - done) ** 0.9."""
 
-    lr: float = 0.05
-    """Highest learning rate."""
+    lr: float | None = None
+    """Highest learning rate; 0.05 unless given, 0.001 with --qat."""
 
     warmup: float = 0.05
     """Share of the run in which the learning rate rises."""
@@ -176,6 +176,9 @@ class Recipe:
     teacher: Path | None = None
     """A checkpoint of the same classes whose answers to learn from (see --objective.distill)."""
 
+    qat: bool = False
+    """Quantization-aware: go on training what --start names, rounded as its INT8 graph is."""
+
     resume: bool = False
     """Go on from the last checkpoint in --out."""
 
@@ -186,7 +189,7 @@ class Recipe:
         for name in ("epochs", "batch", "measure_every"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}: give 1 or more")
-        if not 0 <= self.lr < math.inf:
+        if not 0 <= self.highest_lr < math.inf:
             raise UsageError(f"--lr is {self.lr}: give 0 or more")
         if self.seed < 0:
             raise UsageError(f"--seed is {self.seed}: give 0 or more")
@@ -198,10 +201,22 @@ class Recipe:
                 )
         if (self.teacher is None) != (self.objective.distill == 0):
             raise UsageError("--teacher and --objective.distill go together: give both or neither")
+        if self.qat and self.start is None:
+            raise UsageError("--qat goes on from a network that is trained: give --start NAME, or a checkpoint, too")
+        if self.qat and self.mixed:
+            raise UsageError("--qat and --mixed exclude each other, BF16 is too coarse to round in: leave --mixed out")
+
+    @property
+    def highest_lr(self) -> float:
+        """The learning rate after the warm-up."""
+        if self.lr is not None:
+            return self.lr
+        return 0.001 if self.qat else 0.05
 
     def told(self) -> dict[str, Any]:
         """Returns the fields as JSON values for others to read: data sets and files by name, without their folders."""
         fields = dataclasses.asdict(self)
         for name in ("start", "backbone", "teacher"):
             fields[name] = fields[name] and fields[name].name
+        fields["lr"] = self.highest_lr
         return {**fields, "out": self.out.name, "data": [unplaced(at) for at in self.data], "val": unplaced(self.val)}

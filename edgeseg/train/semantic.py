@@ -35,8 +35,10 @@ class Trainee(nn.Module):
         self.heads = heads
 
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        if self.heads is None:
+            return self.network(image), []
         features = self.network.features(image)
-        return self.network.classify(*features), self.heads(*features) if self.heads is not None else []
+        return self.network.classify(*features), self.heads(*features)
 
 
 class Semantic:
@@ -64,7 +66,8 @@ class Semantic:
             begin_from(recipe.start, network, recipe.model, self._some_images())
         elif recipe.backbone is not None:
             begin_from_imagenet(recipe.backbone, network, recipe.model, self._some_images())
-        heads = AuxiliaryHeads(network.feature_channels, classes) if recipe.auxiliary else None
+        # Heads begin from nothing, and would pull at a network that is done but for its rounding.
+        heads = AuxiliaryHeads(network.feature_channels, classes) if recipe.auxiliary and not recipe.qat else None
         return Trainee(network, heads), network
 
     def loss(self, trainee: nn.Module, batch: Batch) -> Tensor:

@@ -45,7 +45,6 @@ def drawn_row(
             "data": "camvid:there",
             "split": "val",
             "images_there": 101,
-            "trained_on": False,
             "figures": figures,
             "accuracy": {"metric": "miou", "value": miou, "ci": None},
             "still": "data:image/jpeg;base64,",

@@ -28,7 +28,8 @@ def test_the_table_replaces_what_stands_between_the_markers_and_nothing_else(tmp
 
 
 def test_an_accuracy_over_images_that_were_trained_on_is_marked() -> None:
-    plain, seen = drawn_row(), {**drawn_row(), "trained_on": True}
+    plain, seen = drawn_row(), drawn_row()
+    seen["trained_on"] = True
     assert "†" not in markdown_table([plain])
     table = markdown_table([plain, seen])
     assert table.count("% † |") == 1

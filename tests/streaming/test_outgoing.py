@@ -10,6 +10,7 @@ import pytest
 from edgeseg.core.errors import UsageError
 from edgeseg.streaming.outgoing import Outbox
 from edgeseg.streaming.wall_clock import WallClock
+from edgeseg.vision.overlay import colour_of_id
 from tests.streaming.scene import CLASSES, HEIGHT, IGNORE, WIDTH, disc, scene_bundle, scene_result
 
 
@@ -17,6 +18,30 @@ def test_a_label_map_leaves_as_it_is() -> None:
     outgoing = Outbox(scene_bundle())(scene_result(3), 5)
     np.testing.assert_array_equal(outgoing.labels, disc(3))
     assert (outgoing.sequence, outgoing.things, outgoing.thing_map) == (5, None, None)
+
+
+def test_a_painted_picture_has_each_class_in_its_colour_and_the_ignored_pixels_as_they_were() -> None:
+    bundle = scene_bundle()
+    outgoing = Outbox(bundle, ["disc"])(scene_result(3), 1)
+    painted, inside = outgoing.painted(bundle.palette).astype(int), disc(3)
+    np.testing.assert_array_equal(painted[~inside], outgoing.image[~inside])
+    half_way = (outgoing.image[60, 58].astype(int) + bundle.palette[1][::-1]) / 2
+    assert inside[60, 58]
+    np.testing.assert_allclose(painted[60, 58], half_way, atol=1)
+
+
+def test_a_painted_thing_has_the_colour_of_its_id_and_all_else_is_as_it_was() -> None:
+    bundle = scene_bundle("instances")
+    outgoing = Outbox(bundle, ["disc"])(scene_result(3, instances=True), 1)
+    painted, inside = outgoing.painted(bundle.palette).astype(int), disc(3)
+    np.testing.assert_array_equal(painted[~inside], outgoing.image[~inside])
+    half_way = (outgoing.image[60, 58].astype(int) + colour_of_id(7)[::-1]) / 2
+    np.testing.assert_allclose(painted[60, 58], half_way, atol=1)
+
+
+def test_without_a_thing_the_painted_picture_is_the_picture() -> None:
+    outgoing = Outbox(scene_bundle("instances"), ["sky"])(scene_result(3, instances=True), 1)
+    np.testing.assert_array_equal(outgoing.painted(scene_bundle().palette), outgoing.image)
 
 
 def test_of_chosen_classes_the_ids_stay_and_all_else_is_ignored() -> None:

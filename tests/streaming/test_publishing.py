@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import runpy
 import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from edgeseg.core.errors import MissingPackageError, UsageError
 from edgeseg.core.packages import missing_packages_explained
+from edgeseg.streaming.health import Health
 from edgeseg.streaming.publishing import open_publisher
-from tests.streaming.scene import scene_bundle
+from edgeseg.streaming.sinks.shm import FOLDER
+from tests.streaming.scene import scene_bundle, scene_result
+
+READER = Path(__file__).parents[2] / "demos" / "02_robot_masks.py"
 
 
 def opened(uri: str) -> None:
@@ -43,6 +53,28 @@ def test_a_bad_uri_is_answered_in_one_line(uri: str, said: str) -> None:
     with pytest.raises(UsageError, match=said) as raised:
         opened(uri)
     assert "\n" not in str(raised.value)
+
+
+class Well:
+    """A stream that nothing is wrong with."""
+
+    def health(self, **_: object) -> Health:
+        return Health()
+
+
+@pytest.mark.skipif(not FOLDER.is_dir(), reason=f"this system has no {FOLDER}")
+@pytest.mark.parametrize(("asked", "size"), [("", (120, 160)), ("?size=64x36", (36, 64)), ("?size=network", (24, 40))])
+def test_masks_leave_at_the_size_that_the_uri_asks_for(asked: str, size: tuple[int, int]) -> None:
+    bundle, name, well = replace(scene_bundle(), width=40, height=24), f"test-size-{os.getpid()}", cast(Any, Well())
+    publisher = open_publisher(f"shm://{name}{asked}", bundle, "scene", well, print)
+    try:
+        masks = runpy.run_path(str(READER))["Masks"](name)
+        publisher.write(scene_result())
+        while (found := masks.newest()) is None:
+            time.sleep(0.001)
+    finally:
+        publisher.close()
+    assert found[0].shape == size
 
 
 @pytest.mark.parametrize(("uri", "package"), [("zenoh://a", "zenoh"), ("foxglove://", "foxglove")])

@@ -102,7 +102,7 @@ def test_the_bundle_states_how_far_its_graph_lies_off_pytorch(
     session = onnxruntime.InferenceSession(_graph(bundle))
     for name, error in stated["off_pytorch"].items():
         (answer,) = session.run([name], {"image": image[None]})
-        off = np.abs(answer - expected[name])
+        off = np.abs(np.asarray(answer) - expected[name])
         assert error["largest"] == pytest.approx(off.max(), rel=1e-4, abs=1e-7)
         assert error["rms"] == pytest.approx(np.sqrt((off**2).mean()) / expected[name].std(), rel=1e-3, abs=1e-7)
         assert error["rms"] < 0.01

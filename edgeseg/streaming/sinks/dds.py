@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 from cyclonedds.core import DDSException, Policy, Qos
@@ -45,10 +44,10 @@ class DdsNode:
                 f"DDS domain {domain} could not be joined ({error.msg}): is a network up, is CYCLONEDDS_URI right?"
             ) from error
         self._store = store
-        self._writers: list[DataWriter] = []
+        self._publishers: list[DdsPublisher] = []
 
-    def publisher(self, topic: str, kind: str, *, latched: bool = False) -> Callable[[bytes], None]:
-        """Returns what publishes the CDR bytes of a message. latched: who comes later gets the last one too."""
+    def publisher(self, topic: str, kind: str, *, latched: bool = False) -> DdsPublisher:
+        """Returns a publisher. latched: who comes later gets the last message too."""
         durability = Policy.Durability.TransientLocal if latched else Policy.Durability.Volatile
         qos = Qos(
             # Reliable: a subscriber with ROS's default settings takes nothing from a best-effort writer.
@@ -58,7 +57,21 @@ class DdsNode:
             Policy.DataRepresentation(use_cdrv0_representation=True),
         )
         message = idl_type(self._store, kind)
+        writer = DataWriter(self._participant, Topic(self._participant, f"rt/{topic}", message, qos=qos), qos=qos)
+        self._publishers.append(DdsPublisher(topic, message, writer))
+        return self._publishers[-1]
 
+    def close(self) -> None:
+        """Leaves the domain."""
+        for publisher in self._publishers:
+            publisher.close()
+        del self._participant
+
+
+class DdsPublisher:
+    """Speaks like rclpy's."""
+
+    def __init__(self, topic: str, message: Any, writer: DataWriter) -> None:
         class Encoded(message):
             """A message whose bytes are there already: cyclonedds would spend milliseconds on each."""
 
@@ -68,24 +81,24 @@ class DdsNode:
             def serialize(self, *_: Any, **__: Any) -> bytes:
                 return self.cdr
 
-        writer = DataWriter(self._participant, Topic(self._participant, f"rt/{topic}", message, qos=qos), qos=qos)
+        self._topic, self._encoded, self._writer = topic, Encoded, writer
 
-        self._writers.append(writer)
+    def publish(self, cdr: bytes) -> None:
+        """Sends the CDR bytes of a message. Raises ReceiverBusy, SinkError."""
+        try:
+            self._writer.write(self._encoded(cdr))
+        except DDSException as error:
+            if error.code == DDSException.DDS_RETCODE_TIMEOUT:
+                raise ReceiverBusy from error
+            raise SinkError(f"ros2://{self._topic}: DDS takes no more ({error.msg})") from error
 
-        def publish(cdr: bytes) -> None:
-            try:
-                writer.write(Encoded(cdr))
-            except DDSException as error:
-                if error.code == DDSException.DDS_RETCODE_TIMEOUT:
-                    raise ReceiverBusy from error
-                raise SinkError(f"ros2://{topic}: DDS takes no more ({error.msg})") from error
-
-        return publish
+    def get_subscription_count(self) -> int:
+        """How many listen now."""
+        return len(self._writer.get_matched_subscriptions())
 
     def close(self) -> None:
-        """Leaves the domain."""
-        self._writers.clear()
-        del self._participant
+        """Is no longer there for who listens: cyclonedds deletes what nothing refers to."""
+        del self._writer
 
 
 def idl_type(store: Typestore, kind: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from threading import Thread
 
 import foxglove
 from foxglove import Channel, Context
@@ -18,6 +19,7 @@ from edgeseg.streaming.sinks.foxglove_messages import HEALTH, FoxgloveMessages, 
 HOST, PORT = "127.0.0.1", 8765
 BACKLOG = 32
 """Messages kept for a viewer that does not read; then its oldest are dropped."""
+STOP_SECONDS = 1.0
 
 
 class FoxgloveChannel:
@@ -62,7 +64,10 @@ class FoxgloveChannel:
 
     def close(self) -> str:
         """Ends the server and its viewers' connections."""
-        self._server.stop()
+        # It waits for every viewer's goodbye, and one that hangs says none.
+        stopping = Thread(target=self._server.stop, name="edgeseg-foxglove-stop", daemon=True)
+        stopping.start()
+        stopping.join(STOP_SECONDS)
         for channel in self._channels.values():
             channel.close()
         return ""

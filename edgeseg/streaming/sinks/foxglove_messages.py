@@ -2,7 +2,7 @@
 
 /image       foxglove.CompressedImage: the frame, JPEG
 /labels      foxglove.RawImage mono8: the class ids
-/painted     foxglove.CompressedImage: the frame with the classes in colour, JPEG; only where somebody looks
+/painted     foxglove.CompressedImage: the frame with its classes, or things, in colour, JPEG; only where somebody looks
 /things      foxglove.RawImage mono8: of an instance model, 0 where there is none, k where it is the k-th
 /detections  foxglove.ImageAnnotations: of an instance model, outlines, boxes and names
 /timing      JSON: frame, latency_ms, stage_ms, sequence
@@ -33,7 +33,6 @@ from numpy.typing import NDArray
 
 from edgeseg.core.bundle import Bundle
 from edgeseg.streaming.outgoing import UNTRACKED, Outgoing
-from edgeseg.vision.overlay import paint
 
 CAMERA = "camera"
 HEALTH = "/health"
@@ -88,9 +87,7 @@ class FoxgloveMessages:
         self.encoders["/painted"] = self._painted
 
     def _painted(self, outgoing: Outgoing) -> bytes:
-        palette = np.zeros((256, 3), np.uint8)
-        palette[: len(self._bundle.palette)] = self._bundle.palette
-        return self._jpeg(outgoing, paint(outgoing.image, outgoing.labels, palette))
+        return self._jpeg(outgoing, outgoing.painted(self._bundle.palette))
 
     def _jpeg(self, outgoing: Outgoing, image: NDArray[np.uint8]) -> bytes:
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])

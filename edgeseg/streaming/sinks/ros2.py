@@ -2,9 +2,12 @@
 
 TOPIC              sensor_msgs/Image mono8: the label map, stamped with its frame's capture time
 TOPIC/label_info   vision_msgs/LabelInfo: the names of the ids, also for who subscribes later
+TOPIC/overlay      sensor_msgs/Image bgr8: the picture with its classes, or things, in colour
 TOPIC/things       sensor_msgs/Image mono8, of an instance model: 0 where there is no thing, k where it is the k-th of
 TOPIC/detections   vision_msgs/Detection2DArray: class, score, box and id of each thing, with the same stamp
 diagnostics        diagnostic_msgs/DiagnosticArray: the health, each second
+
+What nobody subscribes to is not even made.
 """
 
 from __future__ import annotations
@@ -13,13 +16,24 @@ import importlib.util
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgeseg.core.bundle import Bundle
 from edgeseg.core.errors import UsageError
 from edgeseg.streaming.health import Health
 from edgeseg.streaming.outgoing import Outgoing
 from edgeseg.streaming.sinks.ros_messages import DETECTIONS, DIAGNOSTICS, IMAGE, LABEL_INFO, RosMessages, type_store
+
+
+class RosPublisher(Protocol):
+    """What rclpy's publishers do, of a message's CDR bytes."""
+
+    def publish(self, cdr: bytes) -> None: ...
+
+    def get_subscription_count(self) -> int: ...
 
 
 class Ros2Channel:
@@ -33,36 +47,53 @@ class Ros2Channel:
         topic = topic.strip("/")
         if not re.fullmatch(r"[A-Za-z_]\w*(/[A-Za-z_]\w*)*", topic, re.ASCII):
             raise UsageError(f"{self.address}: give a topic such as ros2://camera/segmentation")
-        self._topic, self._bundle, self._source = topic, bundle, source
+        self._topic, self._source = topic, source
         store = type_store()
         self._messages = RosMessages(store, frame_id)
         self._node = _node(store)
-        publisher: Callable[..., Callable[[bytes], None]] = self._node.publisher
-        self._labels = publisher(topic, IMAGE)
-        self._label_info = publisher(f"{topic}/label_info", LABEL_INFO, latched=True)
+        publisher: Callable[..., RosPublisher] = self._node.publisher
+        self._encoders = _encoders(self._messages, bundle)
+        self._publishers = {path: publisher(f"{topic}{path}", kind) for path, (kind, _) in self._encoders.items()}
         self._health = publisher("diagnostics", DIAGNOSTICS)
-        if bundle.task == "instances":
-            self._things = publisher(f"{topic}/things", IMAGE)
-            self._detections = publisher(f"{topic}/detections", DETECTIONS)
-        self._label_info(self._messages.label_info(bundle.classes, time.time_ns()))
+        self._label_info = publisher(f"{topic}/label_info", LABEL_INFO, latched=True)
+        self._label_info.publish(self._messages.label_info(bundle.classes, time.time_ns()))
 
     def send(self, outgoing: Outgoing) -> None:
-        """Publishes the label map, and of an instance model the things with it."""
-        stamp_ns = outgoing.captured_wall_ns
-        self._labels(self._messages.image(outgoing.labels, stamp_ns))
-        if outgoing.thing_map is not None:
-            self._things(self._messages.image(outgoing.thing_map, stamp_ns))
-            self._detections(self._messages.detections(outgoing, self._bundle.classes))
+        """Publishes one result on the topics that somebody listens to."""
+        for path, (_, encode) in self._encoders.items():
+            if self._publishers[path].get_subscription_count():
+                self._publishers[path].publish(encode(outgoing))
 
     def beat(self, health: Health) -> None:
         """Publishes the health."""
         name = f"edgeseg: {self._topic}"
-        self._health(self._messages.diagnostics(health, name, self._source, time.time_ns()))
+        self._health.publish(self._messages.diagnostics(health, name, self._source, time.time_ns()))
 
     def close(self) -> str:
         """Leaves the ROS domain."""
         self._node.close()
         return ""
+
+
+def _encoders(messages: RosMessages, bundle: Bundle) -> dict[str, tuple[str, Callable[[Outgoing], bytes]]]:
+    """Returns what stands behind the topic's name -> the kind of message, and what makes it of a result."""
+
+    def image(pixels_of: Callable[[Outgoing], NDArray[np.uint8]]) -> tuple[str, Callable[[Outgoing], bytes]]:
+        return IMAGE, lambda outgoing: messages.image(pixels_of(outgoing), outgoing.captured_wall_ns)
+
+    encoders = {
+        "": image(lambda outgoing: outgoing.labels),
+        "/overlay": image(lambda outgoing: outgoing.painted(bundle.palette)),
+    }
+    if bundle.task == "instances":
+        encoders["/things"] = image(_thing_map)
+        encoders["/detections"] = DETECTIONS, lambda outgoing: messages.detections(outgoing, bundle.classes)
+    return encoders
+
+
+def _thing_map(outgoing: Outgoing) -> NDArray[np.uint8]:
+    assert outgoing.thing_map is not None
+    return outgoing.thing_map
 
 
 def _node(store: Any) -> Any:

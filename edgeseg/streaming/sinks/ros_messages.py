@@ -48,12 +48,12 @@ class RosMessages:
     def __init__(self, store: Typestore, frame_id: str) -> None:
         self._store, self._frame_id = store, frame_id
 
-    def image(self, plane: NDArray[np.uint8], stamp_ns: int) -> bytes:
-        """sensor_msgs/Image, mono8, of a plane uint8 [H, W]. stamp_ns: since 1970."""
-        height, width = plane.shape
-        header = self._header(stamp_ns)
-        pixels = np.ascontiguousarray(plane).reshape(-1)
-        return self._encode(IMAGE, header, height, width, "mono8", 0, width, pixels)
+    def image(self, pixels: NDArray[np.uint8], stamp_ns: int) -> bytes:
+        """sensor_msgs/Image: mono8 of uint8 [H, W], bgr8 of uint8 [H, W, 3]. stamp_ns: since 1970."""
+        height, width = pixels.shape[:2]
+        encoding = "mono8" if pixels.ndim == 2 else "bgr8"
+        data = np.ascontiguousarray(pixels).reshape(-1)
+        return self._encode(IMAGE, self._header(stamp_ns), height, width, encoding, 0, data.size // height, data)
 
     def label_info(self, classes: Sequence[str], stamp_ns: int) -> bytes:
         """vision_msgs/LabelInfo: the names by the id that the label map holds."""

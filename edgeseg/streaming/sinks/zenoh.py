@@ -106,9 +106,13 @@ def _config(connect: str | None) -> zenoh.Config:
         # Zenoh's own shared memory serves hosts' neighbours that shm:// serves better, and leaves files behind.
         config.insert_json5("transport/shared_memory/enabled", "false")
     if connect is not None:
-        config.insert_json5("connect/endpoints", json.dumps([connect]))
+        try:
+            config.insert_json5("connect/endpoints", json.dumps([connect]))
+        except zenoh.ZError as error:
+            raise UsageError(f"connect={connect} is no endpoint: give one such as tcp/192.168.1.5:7447") from error
     return config
 
 
 def _line(error: Exception) -> str:
-    return str(error).partition("\n")[0].strip()
+    # Behind it stands where in zenoh's own sources that was.
+    return str(error).partition("\n")[0].partition(" at /")[0].strip()

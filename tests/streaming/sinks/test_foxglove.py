@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import Iterator
+from threading import Thread
 from typing import Any
 
 import aiohttp
@@ -120,6 +121,30 @@ def test_a_viewer_that_never_reads_holds_nobody_up(channel: FoxgloveChannel) -> 
             return found["/labels"]
 
     assert len(asyncio.run(watch())) > WIDTH * HEIGHT
+
+
+def test_a_viewer_that_hangs_does_not_keep_the_server_from_ending() -> None:
+    channel = FoxgloveChannel(":0", scene_bundle("instances"))
+    sent = outgoing(0)
+
+    async def watch() -> bool:
+        stop = asyncio.Event()
+        async with aiohttp.ClientSession() as session:
+            viewer = await connected(session, channel)
+            await viewer.ask("/labels")
+            sender = asyncio.create_task(sending(channel, stop))
+            await viewer.take("/labels")
+            stop.set()
+            await sender
+            # From here on this thread waits, so that nothing is read.
+            for _ in range(4000):
+                channel.send(sent)
+            closing = Thread(target=channel.close, daemon=True)
+            closing.start()
+            closing.join(30)
+            return closing.is_alive()
+
+    assert not asyncio.run(watch())
 
 
 def test_what_nobody_looks_at_is_not_encoded(channel: FoxgloveChannel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,14 +43,15 @@ store, participant = type_store(), DomainParticipant(int(sys.argv[1]))
 def reader(topic, kind, durability):
     qos = Qos(Policy.Reliability.Reliable(10**8), Policy.History.KeepLast(200), durability)
     return DataReader(participant, Topic(participant, "rt/" + topic, idl_type(store, kind), qos=qos), qos=qos)
-masks = reader("camera/seg", IMAGE, Policy.Durability.Volatile)
+images = {path: reader("camera/seg" + path, IMAGE, Policy.Durability.Volatile) for path in ("", "/overlay")}
 names = reader("camera/seg/label_info", LABEL_INFO, Policy.Durability.TransientLocal)
-got, known, end = {}, [], time.monotonic() + 30
+got, known, end = {path: {} for path in images}, [], time.monotonic() + 30
 print("ready", flush=True)
-while (len(got) < int(sys.argv[2]) or not known) and time.monotonic() < end:
-    for image in masks.take(50):
+while (min(map(len, got.values())) < int(sys.argv[2]) or not known) and time.monotonic() < end:
+    for path, image in ((path, image) for path in images for image in images[path].take(50)):
         stamp = image.header.stamp.sec * 10**9 + image.header.stamp.nanosec
-        got[stamp] = [image.height, image.width, image.encoding, hashlib.sha256(bytes(image.data)).hexdigest()]
+        digest = hashlib.sha256(bytes(image.data)).hexdigest()
+        got[path][stamp] = [image.height, image.width, image.encoding, digest]
     for info in names.take(1):
         known = [(c.class_id, c.class_name) for c in info.class_map]
     time.sleep(0.001)
@@ -60,14 +64,16 @@ import rclpy
 from sensor_msgs.msg import Image
 rclpy.init()
 node = rclpy.create_node("listener")
-got = {}
-def take(image):
+got = {"": {}, "/overlay": {}}
+def take(path, image):
     stamp = image.header.stamp.sec * 10**9 + image.header.stamp.nanosec
-    got[stamp] = [image.height, image.width, image.encoding, hashlib.sha256(bytes(image.data)).hexdigest()]
-node.create_subscription(Image, "/camera/seg", take, 10)
+    digest = hashlib.sha256(bytes(image.data)).hexdigest()
+    got[path][stamp] = [image.height, image.width, image.encoding, digest]
+for path in got:
+    node.create_subscription(Image, "/camera/seg" + path, lambda image, path=path: take(path, image), 10)
 print("ready", flush=True)
 end = time.monotonic() + 60
-while len(got) < int(sys.argv[2]) and time.monotonic() < end:
+while min(map(len, got.values())) < int(sys.argv[2]) and time.monotonic() < end:
     rclpy.spin_once(node, timeout_sec=0.1)
 print(json.dumps([got, []]))
 """
@@ -86,17 +92,19 @@ rclpy.init()
 listener, got = rclpy.create_node("listener"), []
 listener.create_subscription(Image, "/seg", lambda image: got.append([image.header.stamp.sec, bytes(image.data).hex()]), 10)
 node = RosNode()
-publish = node.publisher("seg", "sensor_msgs/msg/Image")
+publisher = node.publisher("seg", "sensor_msgs/msg/Image")
+alone = node.publisher("nobody", "sensor_msgs/msg/Image").get_subscription_count()
 end = time.monotonic() + 30
 while not got and time.monotonic() < end:
-    publish(bytes.fromhex(sys.argv[1]))
+    publisher.publish(bytes.fromhex(sys.argv[1]))
     rclpy.spin_once(listener, timeout_sec=0.1)
+heard = publisher.get_subscription_count()
 try:
     node.publisher("seg", "absent_msgs/msg/Image")
 except SinkError as error:
     got.append(str(error))
 node.close()
-print(json.dumps([got[0], got[-1]]))
+print(json.dumps([got[0], got[-1], alone, heard]))
 """
 
 
@@ -126,16 +134,22 @@ def listen(domain: int, script: str = SUBSCRIBER, interpreter: str = sys.executa
     return process
 
 
-def publish_until_heard(process: Listener) -> dict[str, list]:
-    """Publishes masks until the listener has enough of them. Returns stamp -> what was sent."""
-    sent: dict[str, list] = {}
-    channel, outbox = Ros2Channel("camera/seg", scene_bundle(), "scene"), Outbox(scene_bundle())
+def digest(pixels: np.ndarray) -> str:
+    return hashlib.sha256(pixels.tobytes()).hexdigest()
+
+
+def publish_until_heard(process: Listener) -> dict[str, dict[str, list]]:
+    """Publishes masks until the listener has enough of them. Returns topic -> stamp -> what was sent there."""
+    sent: dict[str, dict[str, list]] = {"": {}, "/overlay": {}}
+    bundle = scene_bundle()
+    channel, outbox = Ros2Channel("camera/seg", bundle, "scene"), Outbox(bundle)
     try:
         index = 0
         while process.poll() is None:
             outgoing = outbox(scene_result(index, captured_ns=time.monotonic_ns()), index + 1)
-            digest = hashlib.sha256(outgoing.labels.tobytes()).hexdigest()
-            sent[str(outgoing.captured_wall_ns)] = [HEIGHT, WIDTH, "mono8", digest]
+            stamp, painted = str(outgoing.captured_wall_ns), outgoing.painted(bundle.palette)
+            sent[""][stamp] = [HEIGHT, WIDTH, "mono8", digest(outgoing.labels)]
+            sent["/overlay"][stamp] = [HEIGHT, WIDTH, "bgr8", digest(painted)]
             channel.send(outgoing)
             channel.beat(Health())
             time.sleep(0.005)
@@ -145,22 +159,26 @@ def publish_until_heard(process: Listener) -> dict[str, list]:
     return sent
 
 
-def test_a_process_with_dds_alone_gets_each_mask_byte_for_byte_and_the_class_names(domain: int) -> None:
+def assert_same(got: dict[str, dict[str, list]], sent: dict[str, dict[str, list]], at_least: int) -> None:
+    for path, images in got.items():
+        assert len(images) >= at_least
+        assert all(sent[path][stamp] == image for stamp, image in images.items())
+
+
+def test_a_process_with_dds_alone_gets_masks_and_overlays_byte_for_byte_and_the_class_names(domain: int) -> None:
     listener = listen(domain)
     sent = publish_until_heard(listener)
     got, names = json.loads(listener.communicate()[0])
-    assert len(got) >= MASKS
-    assert all(sent[stamp] == mask for stamp, mask in got.items())
-    assert len({mask[3] for mask in got.values()}) > 10, "the masks differ"
+    assert_same(got, sent, MASKS)
+    assert len({mask[3] for mask in got[""].values()}) > 10, "the masks differ"
     assert names == [list(entry) for entry in enumerate(CLASSES)]
 
 
-def test_a_genuine_rclpy_subscriber_gets_each_mask_byte_for_byte(domain: int) -> None:
+def test_a_genuine_rclpy_subscriber_gets_masks_and_overlays_byte_for_byte(domain: int) -> None:
     listener = listen(domain, GENUINE, ros_python(), GENUINE_MASKS)
     sent = publish_until_heard(listener)
     got, _ = json.loads(listener.communicate()[0])
-    assert len(got) >= GENUINE_MASKS
-    assert all(sent[stamp] == mask for stamp, mask in got.items())
+    assert_same(got, sent, GENUINE_MASKS)
 
 
 def test_the_same_bytes_leave_through_the_users_own_rclpy(domain: int) -> None:
@@ -174,7 +192,8 @@ def test_the_same_bytes_leave_through_the_users_own_rclpy(domain: int) -> None:
         check=False,
     )
     assert answer.returncode == 0, answer.stderr
-    got, error = json.loads(answer.stdout)
+    got, error, alone, heard = json.loads(answer.stdout)
+    assert (alone, heard) == (0, 1)
     assert got == [5, labels.tobytes().hex()]
     assert "this ROS has no absent_msgs: apt install ros-$ROS_DISTRO-absent-msgs" in error
 
@@ -186,11 +205,42 @@ def test_a_subscriber_that_never_reads_does_not_stop_the_others(domain: int) -> 
         listener = listen(domain)
         sent = publish_until_heard(listener)
         got, _ = json.loads(listener.communicate()[0])
-        assert len(got) >= MASKS
-        assert all(sent[stamp] == mask for stamp, mask in got.items())
+        assert_same(got, sent, MASKS)
     finally:
         stopped.kill()
         stopped.communicate()
+
+
+def test_what_nobody_listens_to_is_not_even_made(domain: int) -> None:
+    channel = Ros2Channel("unheard", scene_bundle(), "scene")
+    nothing: Any = None
+    channel.send(replace(Outbox(scene_bundle())(scene_result(), 1), labels=nothing, result=nothing))
+    channel.close()
+
+
+def test_a_closed_channel_has_left_the_domain(domain: int) -> None:
+    from cyclonedds.core import Policy, Qos
+    from cyclonedds.domain import DomainParticipant
+    from cyclonedds.sub import DataReader
+    from cyclonedds.topic import Topic
+
+    from edgeseg.streaming.sinks.dds import idl_type
+    from edgeseg.streaming.sinks.ros_messages import IMAGE
+
+    participant, qos = DomainParticipant(domain), Qos(Policy.Reliability.Reliable(10**8))
+    topic = Topic(participant, "rt/leaving", idl_type(type_store(), IMAGE), qos=qos)
+    reader = DataReader(participant, topic, qos=qos)
+    channel = Ros2Channel("leaving", scene_bundle(), "scene")
+    wait_until(lambda: len(reader.get_matched_publications()) == 1)
+    channel.close()
+    wait_until(lambda: not reader.get_matched_publications())
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_an_instance_model_has_two_topics_more(domain: int) -> None:

@@ -34,6 +34,13 @@ def test_a_label_map_comes_back_pixel_by_pixel_with_its_stamp(plane: np.ndarray,
     assert image.header.frame_id == "camera"
 
 
+def test_a_picture_is_bgr8() -> None:
+    picture = scene_result(3).frame.image
+    image = read(MESSAGES.image(picture, 5), IMAGE)
+    assert (image.height, image.width, image.encoding, image.step) == (120, 160, "bgr8", 480)
+    np.testing.assert_array_equal(image.data.reshape(picture.shape), picture)
+
+
 @settings(max_examples=30, deadline=None)
 @given(plane=PLANES, stamp_ns=STAMPS)
 def test_the_bytes_are_those_of_another_encoder(plane: np.ndarray, stamp_ns: int) -> None:
