@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import supervision
 from pycocotools import mask as coco
 
 from edgeseg.core import rle
@@ -52,7 +53,6 @@ def test_coco_results_hold_mask_box_score_and_identity() -> None:
 
 
 def test_supervision_takes_the_things_as_they_are() -> None:
-    supervision = pytest.importorskip("supervision", reason="supervision is not installed: pip install supervision")
     for things in (two_cars(), two_cars().chosen(np.array([False, False])), replace(two_cars(), ids=None)):
         taken = supervision.Detections(**things.to_supervision())
         assert len(taken) == len(things)
