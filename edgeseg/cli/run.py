@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from edgeseg.cli.session import Session
+    from edgeseg.cli.stopping import StopWish
     from edgeseg.core.bundle import Bundle
     from edgeseg.vision.background import Background
 
@@ -85,6 +86,7 @@ class Run:
     def execute(self) -> int:
         """Plays the sources to their end, or until Ctrl-C, and prints what it came to. Returns the exit status."""
         from edgeseg.cli.session import Session
+        from edgeseg.cli.stopping import StopWish
         from edgeseg.cli.ways_out import open_page, open_ways_out
         from edgeseg.core.catalog import open_bundle
         from edgeseg.runtime.cpu import usable_cores
@@ -101,12 +103,14 @@ class Run:
         addresses = self.source or (_default_source(console, without_end=self.page),)
         backgrounds = [self._open_background(bundle) for _ in addresses] if self.background or self.keep else None
         with contextlib.ExitStack() as stack:
+            wish = stack.enter_context(StopWish())
             sources = [stack.enter_context(open_source(address)) for address in addresses]
             threads = max(1, usable_cores() - 1) if any(source.live for source in sources) else usable_cores()
             opened = load(bundle.path, engine=self.engine, precision=self.precision, threads=threads)
             segmenter = stack.enter_context(SwitchableSegmenter(opened))
             session = Session(Stream(sources, segmenter), console, backgrounds)
             stack.callback(session.close)
+            wish.grant_by(session.results.stop)
             open_ways_out(self, session, console)
             if self.page:
                 open_page(self, session, segmenter, threads, console)
@@ -114,14 +118,14 @@ class Run:
             console.print(
                 f"{bundle.name} on {asked}: {info.name} {info.precision}, {info.threads} threads ({info.reason})"
             )
-            return self._play(session)
+            return self._play(session, wish)
 
-    def _play(self, session: Session) -> int:
-        interrupted, failure = False, None
+    def _play(self, session: Session, wish: StopWish) -> int:
+        failure = None
         try:
             session.play(self.max_frames)
         except KeyboardInterrupt:
-            interrupted = True
+            pass  # asked for twice: not even the next frame is waited for
         except EdgesegError as error:
             failure = error
         try:
@@ -132,7 +136,7 @@ class Run:
         write_json(self.json, session.figures())
         if failure is not None:
             raise failure
-        return INTERRUPTED if interrupted else 0
+        return INTERRUPTED if wish.asked else 0
 
     def _open_background(self, bundle: Bundle) -> Background:
         if self.background is None:

@@ -132,6 +132,10 @@ class Stream:
         timing = Timing(job.spans, time.monotonic_ns())
         return Result(job.frame, masks, timing, self.segmenter.engine, number)
 
+    def stop(self) -> None:
+        """From any thread: no further result is given out, and `next` raises SlotClosed. What there is is let go by `close`."""
+        self._drop_all(self._places[-1])
+
     def close(self) -> None:
         """Ends every thread, lets go of the sources, and settles what was still in flight. May be called twice."""
         if self._ended:

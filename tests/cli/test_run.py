@@ -149,12 +149,15 @@ def test_ctrl_c_finishes_the_clip_and_prints_the_table(bundle_folder: Path) -> N
         text=True,
         env=environment,
     )
-    deadline = time.monotonic() + 60
-    while not list(Path.cwd().glob(".o-*.mp4")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    said, error = process.communicate(timeout=30)
+    try:
+        deadline = time.monotonic() + 60
+        while not list(Path.cwd().glob(".o-*.mp4")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        said, error = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "captured =" in said
     assert error == ""

@@ -24,25 +24,25 @@ def test_the_printed_address_serves_the_page_until_the_run_is_stopped(
     bundle_folder: Path, tmp_path: Path, sources: list[str]
 ) -> None:
     command = [sys.executable, "-m", "edgeseg", "run", *sources, "--model", str(bundle_folder)]
-    with subprocess.Popen(
+    run = subprocess.Popen(
         [*command, "--page", "--port", "0", "--no-view", "--json", "figures.json"],
         stdout=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
-    ) as run:
-        assert run.stdout is not None
-        address = None
-        for line in run.stdout:
-            address = re.search(r"http://127\.0\.0\.1:\d+/", line)
-            if address:
-                break
-        assert address is not None
-        with urllib.request.urlopen(address.group(), timeout=20) as answer:
+    )
+    assert run.stdout is not None
+    try:
+        found = (re.search(r"http://127\.0\.0\.1:\d+/", line) for line in run.stdout)
+        address = next(filter(None, found))
+        with urllib.request.urlopen(address.group(), timeout=60) as answer:
             page = answer.read().decode()
         assert "<canvas" in page and "edgeseg" in page
         run.send_signal(signal.SIGTERM)
-        run.stdout.read()
+        run.communicate(timeout=120)
+    finally:
+        run.kill()  # the street never ends by itself
+        run.communicate()
     assert run.returncode == 130
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert [each["source"] for each in figures.get("streams", [figures])] == sources

@@ -58,7 +58,7 @@ def test_supervision_takes_the_things_as_they_are() -> None:
         assert len(taken) == len(things)
         np.testing.assert_array_equal(taken.mask, things.masks)
         np.testing.assert_array_equal(taken.xyxy, things.boxes)
-        assert taken["class_name"].tolist() == ["car"] * len(things)
+        assert list(taken.data["class_name"]) == ["car"] * len(things)
         drawn = supervision.MaskAnnotator().annotate(np.zeros((6, 8, 3), np.uint8), taken)
         np.testing.assert_array_equal(drawn.any(axis=2), things.of("car"))
 
