@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -26,12 +27,20 @@ class SemanticMask:
 
     labels: uint8 [H, W], class ids, at the image's own size.
     classes: class names by id.
-    confidence: float32 [H, W] in 0..1, or None where the model was not asked for it.
+    sureness: computes `confidence`, or None where nothing is left to compute it from.
     """
 
     labels: NDArray[np.uint8]
     classes: tuple[str, ...]
-    confidence: NDArray[np.float32] | None = None
+    sureness: Callable[[], NDArray[np.float32]] | None = None
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float32] | None:
+        """float32 [H, W] in 0..1, the probability of each pixel's class; computed when first asked for.
+
+        None for a truth, and on a GPU, which the network's logits never leave.
+        """
+        return self.sureness() if self.sureness is not None else None
 
     def of(self, name: str) -> NDArray[np.bool_]:
         """Returns bool [H, W], true where the pixel is of class `name`. Raises UsageError for an unknown class."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +14,7 @@ from edgeseg.core.bundle import Bundle
 from edgeseg.core.masks import SemanticMask
 from edgeseg.runtime.engine import Engine
 from edgeseg.runtime.stage import Stage
+from edgeseg.vision.confidence import confidence
 from edgeseg.vision.decode import decode
 from edgeseg.vision.fit import stretch
 
@@ -69,4 +71,7 @@ class SemanticSegmenter:
         return _Sized(logits, fitted.height, fitted.width)
 
     def _decode(self, logits: _Sized) -> SemanticMask:
-        return SemanticMask(decode(logits.array, logits.height, logits.width), self.bundle.classes)
+        labels = decode(logits.array, logits.height, logits.width)
+        return SemanticMask(
+            labels, self.bundle.classes, partial(confidence, logits.array, logits.height, logits.width)
+        )

@@ -48,6 +48,18 @@ class Outgoing:
             return image
         return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
+    @property
+    def confidence(self) -> NDArray[np.uint8] | None:
+        """How sure the model is of each pixel's class, uint8 [H, W], 255 for certain; None where that is not known."""
+        masks = self.result.masks
+        sure = masks.confidence if isinstance(masks, SemanticMask) else None
+        if sure is None:
+            return None
+        height, width = self.labels.shape
+        if sure.shape != (height, width):
+            sure = cv2.resize(sure, (width, height), interpolation=cv2.INTER_AREA)
+        return np.rint(sure * 255).astype(np.uint8)
+
     def painted(self, palette: Sequence[tuple[int, int, int]]) -> NDArray[np.uint8]:
         """Returns the picture with its classes, or its things, in colour: uint8 [H, W, 3] BGR. palette: RGB by class id."""
         if self.things is None or self.thing_map is None:

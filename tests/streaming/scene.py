@@ -13,6 +13,7 @@ from edgeseg.core.result import EngineInfo, Frame, Result, Timing
 CLASSES = ("ground", "disc", "sky")
 WIDTH, HEIGHT = 160, 120
 IGNORE = 255
+SURE, UNSURE = 0.9, 0.6
 
 
 def scene_bundle(task: str = "semantic") -> Bundle:
@@ -47,7 +48,9 @@ def scene_result(index: int = 0, *, instances: bool = False, captured_ns: int | 
     """Frame `index` with its exact masks; as instances, the disc is thing 7 and the ground beneath it thing 9."""
     inside = disc(index)
     image = np.array([[60, 160, 60], [200, 60, 20]], dtype=np.uint8)[inside.astype(int)]
-    masks: Masks = SemanticMask(inside.astype(np.uint8), CLASSES)
+    masks: Masks = SemanticMask(
+        inside.astype(np.uint8), CLASSES, lambda: np.where(inside, SURE, UNSURE).astype(np.float32)
+    )
     if instances:
         ys, xs = np.nonzero(inside)
         boxes = np.array([[0, 0, WIDTH, HEIGHT], [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]], np.float32)

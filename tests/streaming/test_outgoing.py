@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edgeseg.core.errors import UsageError
+from edgeseg.core.masks import SemanticMask
 from edgeseg.streaming.outgoing import Outbox
 from edgeseg.streaming.wall_clock import WallClock
 from edgeseg.vision.overlay import colour_of_id
@@ -18,6 +20,23 @@ def test_a_label_map_leaves_as_it_is() -> None:
     outgoing = Outbox(scene_bundle())(scene_result(3), 5)
     np.testing.assert_array_equal(outgoing.labels, disc(3))
     assert (outgoing.sequence, outgoing.things, outgoing.thing_map) == (5, None, None)
+
+
+def test_how_sure_the_model_is_leaves_in_bytes_at_the_size_that_was_asked_for() -> None:
+    sure = Outbox(scene_bundle())(scene_result(3), 1).confidence
+    assert sure is not None and sure.dtype == np.uint8
+    np.testing.assert_array_equal(sure, np.where(disc(3), 230, 153))
+    smaller = Outbox(scene_bundle(), size=(WIDTH // 4, HEIGHT // 4))(scene_result(3), 1).confidence
+    assert smaller is not None
+    np.testing.assert_array_equal(smaller[10:20, 10:20], 230)
+    assert smaller.shape == (HEIGHT // 4, WIDTH // 4)
+
+
+def test_of_things_and_of_truths_no_confidence_leaves() -> None:
+    assert Outbox(scene_bundle("instances"))(scene_result(3, instances=True), 1).confidence is None
+    result = scene_result(3)
+    truth = SemanticMask(np.zeros((HEIGHT, WIDTH), np.uint8), CLASSES)
+    assert Outbox(scene_bundle())(replace(result, masks=truth), 1).confidence is None
 
 
 def test_a_painted_picture_has_each_class_in_its_colour_and_the_ignored_pixels_as_they_were() -> None:

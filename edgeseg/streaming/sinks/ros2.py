@@ -3,6 +3,7 @@
 TOPIC              sensor_msgs/Image mono8: the label map, stamped with its frame's capture time
 TOPIC/label_info   vision_msgs/LabelInfo: the names of the ids, also for who subscribes later
 TOPIC/overlay      sensor_msgs/Image bgr8: the picture with its classes, or things, in colour
+TOPIC/confidence   sensor_msgs/Image mono8, of a semantic model: how sure it is of each pixel's class, 255 for certain
 TOPIC/things       sensor_msgs/Image mono8, of an instance model: 0 where there is no thing, k where it is the k-th of
 TOPIC/detections   vision_msgs/Detection2DArray: class, score, box and id of each thing, with the same stamp
 diagnostics        diagnostic_msgs/DiagnosticArray: the health, each second
@@ -26,6 +27,10 @@ from edgeseg.core.errors import UsageError
 from edgeseg.streaming.health import Health
 from edgeseg.streaming.outgoing import Outgoing
 from edgeseg.streaming.sinks.ros_messages import DETECTIONS, DIAGNOSTICS, IMAGE, LABEL_INFO, RosMessages, type_store
+
+
+Encoder = Callable[[Outgoing], bytes | None]
+"""Makes a message's CDR bytes of a result, or None where it has nothing to say."""
 
 
 class RosPublisher(Protocol):
@@ -62,7 +67,9 @@ class Ros2Channel:
         """Publishes one result on the topics that somebody listens to."""
         for path, (_, encode) in self._encoders.items():
             if self._publishers[path].get_subscription_count():
-                self._publishers[path].publish(encode(outgoing))
+                message = encode(outgoing)
+                if message is not None:
+                    self._publishers[path].publish(message)
 
     def beat(self, health: Health) -> None:
         """Publishes the health."""
@@ -75,25 +82,26 @@ class Ros2Channel:
         return ""
 
 
-def _encoders(messages: RosMessages, bundle: Bundle) -> dict[str, tuple[str, Callable[[Outgoing], bytes]]]:
+def _encoders(messages: RosMessages, bundle: Bundle) -> dict[str, tuple[str, Encoder]]:
     """Returns what stands behind the topic's name -> the kind of message, and what makes it of a result."""
 
-    def image(pixels_of: Callable[[Outgoing], NDArray[np.uint8]]) -> tuple[str, Callable[[Outgoing], bytes]]:
-        return IMAGE, lambda outgoing: messages.image(pixels_of(outgoing), outgoing.captured_wall_ns)
+    def image(pixels_of: Callable[[Outgoing], NDArray[np.uint8] | None]) -> tuple[str, Encoder]:
+        def encode(outgoing: Outgoing) -> bytes | None:
+            pixels = pixels_of(outgoing)
+            return None if pixels is None else messages.image(pixels, outgoing.captured_wall_ns)
+
+        return IMAGE, encode
 
     encoders = {
         "": image(lambda outgoing: outgoing.labels),
         "/overlay": image(lambda outgoing: outgoing.painted(bundle.palette)),
     }
     if bundle.task == "instances":
-        encoders["/things"] = image(_thing_map)
+        encoders["/things"] = image(lambda outgoing: outgoing.thing_map)
         encoders["/detections"] = DETECTIONS, lambda outgoing: messages.detections(outgoing, bundle.classes)
+    else:
+        encoders["/confidence"] = image(lambda outgoing: outgoing.confidence)
     return encoders
-
-
-def _thing_map(outgoing: Outgoing) -> NDArray[np.uint8]:
-    assert outgoing.thing_map is not None
-    return outgoing.thing_map
 
 
 def _node(store: Any) -> Any:

@@ -22,7 +22,7 @@ from edgeseg.streaming.health import Health
 from edgeseg.streaming.outgoing import Outbox
 from edgeseg.streaming.sinks.ros2 import Ros2Channel
 from edgeseg.streaming.sinks.ros_messages import RosMessages, type_store
-from tests.streaming.scene import CLASSES, HEIGHT, WIDTH, scene_bundle, scene_result
+from tests.streaming.scene import CLASSES, HEIGHT, WIDTH, disc, scene_bundle, scene_result
 
 pytest.importorskip("cyclonedds", reason="cyclonedds is not installed (it has no wheel for this machine)")
 
@@ -43,7 +43,7 @@ store, participant = type_store(), DomainParticipant(int(sys.argv[1]))
 def reader(topic, kind, durability):
     qos = Qos(Policy.Reliability.Reliable(10**8), Policy.History.KeepLast(200), durability)
     return DataReader(participant, Topic(participant, "rt/" + topic, idl_type(store, kind), qos=qos), qos=qos)
-images = {path: reader("camera/seg" + path, IMAGE, Policy.Durability.Volatile) for path in ("", "/overlay")}
+images = {path: reader("camera/seg" + path, IMAGE, Policy.Durability.Volatile) for path in ("", "/overlay", "/confidence")}
 names = reader("camera/seg/label_info", LABEL_INFO, Policy.Durability.TransientLocal)
 got, known, end = {path: {} for path in images}, [], time.monotonic() + 30
 print("ready", flush=True)
@@ -64,7 +64,7 @@ import rclpy
 from sensor_msgs.msg import Image
 rclpy.init()
 node = rclpy.create_node("listener")
-got = {"": {}, "/overlay": {}}
+got = {"": {}, "/overlay": {}, "/confidence": {}}
 def take(path, image):
     stamp = image.header.stamp.sec * 10**9 + image.header.stamp.nanosec
     digest = hashlib.sha256(bytes(image.data)).hexdigest()
@@ -140,7 +140,7 @@ def digest(pixels: np.ndarray) -> str:
 
 def publish_until_heard(process: Listener) -> dict[str, dict[str, list]]:
     """Publishes masks until the listener has enough of them. Returns topic -> stamp -> what was sent there."""
-    sent: dict[str, dict[str, list]] = {"": {}, "/overlay": {}}
+    sent: dict[str, dict[str, list]] = {"": {}, "/overlay": {}, "/confidence": {}}
     bundle = scene_bundle()
     channel, outbox = Ros2Channel("camera/seg", bundle, "scene"), Outbox(bundle)
     try:
@@ -150,6 +150,7 @@ def publish_until_heard(process: Listener) -> dict[str, dict[str, list]]:
             stamp, painted = str(outgoing.captured_wall_ns), outgoing.painted(bundle.palette)
             sent[""][stamp] = [HEIGHT, WIDTH, "mono8", digest(outgoing.labels)]
             sent["/overlay"][stamp] = [HEIGHT, WIDTH, "bgr8", digest(painted)]
+            sent["/confidence"][stamp] = [HEIGHT, WIDTH, "mono8", digest(np.where(disc(index), 230, 153).astype(np.uint8))]
             channel.send(outgoing)
             channel.beat(Health())
             time.sleep(0.005)
@@ -165,7 +166,7 @@ def assert_same(got: dict[str, dict[str, list]], sent: dict[str, dict[str, list]
         assert all(sent[path][stamp] == image for stamp, image in images.items())
 
 
-def test_a_process_with_dds_alone_gets_masks_and_overlays_byte_for_byte_and_the_class_names(domain: int) -> None:
+def test_a_process_with_dds_alone_gets_masks_overlays_and_confidence_byte_for_byte_and_the_class_names(domain: int) -> None:
     listener = listen(domain)
     sent = publish_until_heard(listener)
     got, names = json.loads(listener.communicate()[0])
@@ -174,7 +175,7 @@ def test_a_process_with_dds_alone_gets_masks_and_overlays_byte_for_byte_and_the_
     assert names == [list(entry) for entry in enumerate(CLASSES)]
 
 
-def test_a_genuine_rclpy_subscriber_gets_masks_and_overlays_byte_for_byte(domain: int) -> None:
+def test_a_genuine_rclpy_subscriber_gets_masks_overlays_and_confidence_byte_for_byte(domain: int) -> None:
     listener = listen(domain, GENUINE, ros_python(), GENUINE_MASKS)
     sent = publish_until_heard(listener)
     got, _ = json.loads(listener.communicate()[0])
