@@ -58,8 +58,8 @@ class Profile:
     live_fps: float = 30.0
     """Frames a second of the live source."""
 
-    rounds: int = 3
-    """How many turns each row has."""
+    rounds: int | None = None
+    """How many turns each row has; without, three, or two of more than thirty rows."""
 
     seconds: float | None = None
     """How long each measurement of a turn lasts; without, 1 to 3, so that the whole takes some twelve minutes."""
@@ -120,7 +120,7 @@ class Profile:
         from edgeseg.bench.profile.journal import Journal
         from edgeseg.bench.profile.judging import Labelled
         from edgeseg.bench.profile.machine import describe_machine
-        from edgeseg.bench.profile.plan import Plan, seconds_for
+        from edgeseg.bench.profile.plan import Plan, rounds_for, seconds_for
         from edgeseg.bench.profile.timing import Pace
 
         labelled = Labelled(self.data or ("street:frames=36,seed=1",), self.split, self.images)
@@ -131,12 +131,13 @@ class Profile:
             for sentence in left_out:
                 console.print(f"left out: {sentence}", style="yellow")
             clip, said = self._clip(folder, console)
-            seconds = self.seconds or seconds_for(len(candidates), self.rounds)
+            rounds = self.rounds or rounds_for(len(candidates))
+            seconds = self.seconds or seconds_for(len(candidates), rounds)
             plan = Plan(
                 candidates,
                 Pace(clip, seconds, self.live_fps),
                 labelled,
-                self.rounds,
+                rounds,
                 frame_of(clip, STILL),
                 folder,
                 self.sustained,
@@ -145,7 +146,7 @@ class Profile:
             setting: Setting = {
                 "clip": said,
                 "paced_fps": self.live_fps,
-                "rounds": self.rounds,
+                "rounds": rounds,
                 "machine": describe_machine(),
             }
             settings = {

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from edgeseg.bench.profile.rows import Interval, Row
 from edgeseg.core.errors import UsageError
 
-FLOOR = 0.05
-"""Less than this share of a time or rate is never called a change: two profiles of one machine, minutes apart, differ by that."""
+FLOOR = 0.08
+"""Less than this share of a time or rate is never called a change: two profiles of one machine, minutes apart, differ by 0.05."""
 FLOOR_MS = 0.1
 """Nor are so few milliseconds of a stage."""
 FLOOR_ACCURACY = 0.0005

@@ -36,9 +36,16 @@ ROBUST_IMAGES = 20
 TURN_SECONDS, ONCE_SECONDS = 2.6, 12.0
 """What a turn takes beside its measurements, and a row beside its turns; roughly."""
 WHOLE_SECONDS = 720.0
+ROWS_OF_THREE_ROUNDS = 30
+"""With more rows a third round would make it longer than a quarter of an hour."""
 
 Progress = Callable[[float], object]
 """Called with the share of a step that is done, 0..1."""
+
+
+def rounds_for(rows: int) -> int:
+    """Returns how many turns each of so many rows has: three, or two where there are many."""
+    return 3 if rows <= ROWS_OF_THREE_ROUNDS else 2
 
 
 def seconds_for(rows: int, rounds: int) -> float:
