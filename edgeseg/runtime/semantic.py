@@ -72,6 +72,4 @@ class SemanticSegmenter:
 
     def _decode(self, logits: _Sized) -> SemanticMask:
         labels = decode(logits.array, logits.height, logits.width)
-        return SemanticMask(
-            labels, self.bundle.classes, partial(confidence, logits.array, logits.height, logits.width)
-        )
+        return SemanticMask(labels, self.bundle.classes, partial(confidence, logits.array, logits.height, logits.width))

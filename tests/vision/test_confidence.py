@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from edgeseg import load
+from edgeseg.runtime.segmenter import SemanticSegmenter
 from edgeseg.vision.confidence import confidence
 
 
@@ -35,6 +36,7 @@ def test_a_network_that_knows_nothing_is_as_sure_as_a_guess() -> None:
 def test_a_result_knows_it_on_every_engine(bundle_folder: Path, bars: np.ndarray) -> None:
     for engine in ("onnxruntime", "openvino"):
         with load(bundle_folder, engine=engine, precision="fp32") as segmenter:
+            assert isinstance(segmenter, SemanticSegmenter)
             masks = segmenter(bars)
             logits = segmenter.logits(bars)
         assert masks.confidence is not None

@@ -28,7 +28,6 @@ from edgeseg.streaming.health import Health
 from edgeseg.streaming.outgoing import Outgoing
 from edgeseg.streaming.sinks.ros_messages import DETECTIONS, DIAGNOSTICS, IMAGE, LABEL_INFO, RosMessages, type_store
 
-
 Encoder = Callable[[Outgoing], bytes | None]
 """Makes a message's CDR bytes of a result, or None where it has nothing to say."""
 

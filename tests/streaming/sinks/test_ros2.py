@@ -148,9 +148,10 @@ def publish_until_heard(process: Listener) -> dict[str, dict[str, list]]:
         while process.poll() is None:
             outgoing = outbox(scene_result(index, captured_ns=time.monotonic_ns()), index + 1)
             stamp, painted = str(outgoing.captured_wall_ns), outgoing.painted(bundle.palette)
+            sure = np.where(disc(index), 230, 153).astype(np.uint8)
             sent[""][stamp] = [HEIGHT, WIDTH, "mono8", digest(outgoing.labels)]
             sent["/overlay"][stamp] = [HEIGHT, WIDTH, "bgr8", digest(painted)]
-            sent["/confidence"][stamp] = [HEIGHT, WIDTH, "mono8", digest(np.where(disc(index), 230, 153).astype(np.uint8))]
+            sent["/confidence"][stamp] = [HEIGHT, WIDTH, "mono8", digest(sure)]
             channel.send(outgoing)
             channel.beat(Health())
             time.sleep(0.005)
@@ -166,7 +167,7 @@ def assert_same(got: dict[str, dict[str, list]], sent: dict[str, dict[str, list]
         assert all(sent[path][stamp] == image for stamp, image in images.items())
 
 
-def test_a_process_with_dds_alone_gets_masks_overlays_and_confidence_byte_for_byte_and_the_class_names(domain: int) -> None:
+def test_a_process_with_dds_alone_gets_all_images_byte_for_byte_and_the_class_names(domain: int) -> None:
     listener = listen(domain)
     sent = publish_until_heard(listener)
     got, names = json.loads(listener.communicate()[0])
@@ -175,7 +176,7 @@ def test_a_process_with_dds_alone_gets_masks_overlays_and_confidence_byte_for_by
     assert names == [list(entry) for entry in enumerate(CLASSES)]
 
 
-def test_a_genuine_rclpy_subscriber_gets_masks_overlays_and_confidence_byte_for_byte(domain: int) -> None:
+def test_a_genuine_rclpy_subscriber_gets_all_images_byte_for_byte(domain: int) -> None:
     listener = listen(domain, GENUINE, ros_python(), GENUINE_MASKS)
     sent = publish_until_heard(listener)
     got, _ = json.loads(listener.communicate()[0])
