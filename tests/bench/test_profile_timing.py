@@ -118,6 +118,10 @@ def test_a_paced_source_counts_every_frame_and_ages_begin_when_it_was_due(clip: 
     # 30 ms of sleep and 60 FPS: some frames are overtaken, and none is younger than the sleep.
     assert turn["captured"] > turn["delivered"]
     assert min(turn["latency_ms"]) > SLEEP_MS
+    # A camera's frames are whole periods apart, however late the first of them was ready.
+    periods = np.array(turn["interval_ms"]) * 60 / 1000
+    np.testing.assert_allclose(periods, np.rint(periods), atol=1e-4)
+    assert (summarize_loop([turn], "a clip", live=True)["fps"] or 0) < 60
 
 
 def test_a_paced_source_is_due_by_the_clock(clip: Path) -> None:

@@ -44,7 +44,9 @@ class SerialTurn(TypedDict):
 
 
 class LoopTurn(TypedDict):
-    """What `Stream` delivered. interval_ms: from each delivery to the next; the others are a number a result, or counts."""
+    """What `Stream` delivered. interval_ms: from each delivery to the next, of a live source from each capture to the next, since
+    the first delivery is late; the others are a number a result, or counts.
+    """
 
     captured: int
     delivered: int
@@ -215,7 +217,7 @@ def time_engine(segmenter: Segmenter, source: Iterable[Frame], seconds: float) -
 
 def time_loop(segmenter: Segmenter, source: Source, reader: Reader) -> LoopTurn:
     """Plays the source to its end through the loop of `run`."""
-    latency, waiting, delivered = [], [], []
+    latency, waiting, moments = [], [], []
     stage_ms: dict[str, list[float]] = defaultdict(list)
     with Stream(source, segmenter) as results, LoadMeter() as load:
         for result in results:
@@ -224,7 +226,7 @@ def time_loop(segmenter: Segmenter, source: Source, reader: Reader) -> LoopTurn:
             drawn = time.monotonic_ns()
             reader.take(result.masks)
             done = time.monotonic_ns()
-            delivered.append(result.timing.delivered_ns / 1e6)
+            moments.append((result.frame.captured_ns if source.live else result.timing.delivered_ns) / 1e6)
             latency.append(result.latency_ms)
             waiting.append(_waiting_ms(result))
             for name, took in result.timing.stage_ms.items():
@@ -238,7 +240,7 @@ def time_loop(segmenter: Segmenter, source: Source, reader: Reader) -> LoopTurn:
         "dropped": counts.dropped,
         "failed": counts.failed,
         "in_flight": counts.in_flight,
-        "interval_ms": np.diff(delivered).tolist(),
+        "interval_ms": np.diff(moments).tolist(),
         "latency_ms": latency,
         "waiting_ms": waiting,
         "stage_ms": dict(stage_ms),
