@@ -11,7 +11,12 @@
 
   // ---------------------------------------------------------------- what is shown
 
-  const state = { axis: axes.length ? axes[0].key : "fps", judged: points[0].judged, off: {} };
+  // At first: what the recommended row was judged on, else what most rows were.
+  const judgedLike = (point) => points.filter((other) => other.judged === point.judged).length;
+  const first =
+    points.find((point) => point.id === data.chosen) ??
+    points.reduce((best, point) => (judgedLike(point) > judgedLike(best) ? point : best));
+  const state = { axis: axes.length ? axes[0].key : "fps", judged: first.judged, off: {} };
 
   const passes = (point) => Object.keys(SWITCHES).every((name) => !state.off[name]?.has(point[name]));
 
@@ -53,6 +58,7 @@
     build(box, "span", { textContent: title });
     const select = build(box, "select", { name });
     for (const [value, textContent] of values) build(select, "option", { value, textContent });
+    select.value = state[name];
     select.addEventListener("change", () => {
       state[name] = select.value;
       show();

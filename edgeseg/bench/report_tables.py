@@ -59,9 +59,13 @@ def facts(rows: Sequence[Row], command: str | None) -> list[tuple[str, list[str]
     def versions(row: Row) -> str:
         return ", ".join(f"{name}\u00a0{version}" for name, version in row["machine"]["versions"].items())
 
+    def images(row: Row) -> str:
+        return f"{row['data']}, {row['split']}: {row['images']} of {row['images_there']} images, {metric(row)}"
+
     def judged(row: Row) -> str:
-        seen = f"; {row['model']} was trained on them" if row["trained_on"] else ""
-        return f"{row['data']}, {row['split']}: {row['images']} of {row['images_there']} images, {metric(row)}{seen}"
+        alike = [other for other in rows if other["trained_on"] and images(other) == images(row)]
+        models = list(dict.fromkeys(other["model"] for other in alike))
+        return images(row) + (f"; trained on them: {', '.join(models)}" if models else "")
 
     def paces(row: Row) -> str:
         live = row["paced"]
@@ -79,7 +83,7 @@ def facts(rows: Sequence[Row], command: str | None) -> list[tuple[str, list[str]
         ("Versions", each(versions)),
         ("Accuracy on", each(judged)),
         ("Speed on", each(lambda row: row["source"]) + each(paces)),
-        ("Measured", [" to ".join(days) + " UTC", *each(turns)] if days else []),
+        ("Measured", ["rows begun " + " to ".join(days) + " UTC", *each(turns)] if days else []),
         ("Command", [command] if command else []),
     ]
 

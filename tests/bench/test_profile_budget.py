@@ -40,6 +40,20 @@ def test_the_best_has_nothing_above_it_and_says_what_less_would_buy() -> None:
     assert "nothing here is more accurate, INT8 gives 1.5 times the FPS at -0.3 points" in sentence
 
 
+def test_of_faster_rows_that_are_equally_accurate_it_names_the_fastest() -> None:
+    rows = [
+        drawn_row(1, name="large", miou=0.8, engine=21.0),
+        drawn_row(2, name="small", precision="fp16", miou=0.7002, engine=11.0),
+        drawn_row(3, name="small", precision="bf16", miou=0.7, engine=1.0),
+    ]
+    assert "small BF16 on onnxruntime gives" in advise(rows, Budget(fps=10))[0]
+
+
+def test_an_accuracy_on_images_of_the_training_says_so() -> None:
+    rows: list[Row] = [{**row, "trained_on": True} for row in table()]
+    assert "mIoU 0.703 on images that it was trained on; nothing" in advise(rows, Budget(fps=10))[0]
+
+
 def test_where_none_fits_it_names_the_nearest_and_what_it_misses() -> None:
     sentence, row = advise(table(), Budget(fps=60, min_miou=0.65))
     assert row["id"] == "small onnxruntime int8"

@@ -253,6 +253,21 @@ def test_the_front_is_named_and_follows_what_is_switched_off(opened: Any) -> Non
     assert opened.locator(".point").count() == 4
 
 
+def test_the_chart_opens_on_what_is_recommended_else_on_what_most_rows_were_judged_by(
+    browser: Any, tmp_path: Path
+) -> None:
+    given, shown = document(), []
+    given["rows"].insert(0, given["rows"].pop())  # the one that was judged otherwise is the first
+    for chosen in (given["chosen"], None, given["rows"][0]["id"]):
+        given["chosen"] = chosen
+        write_report(tmp_path / "r.html", given)
+        tab = browser.new_page()
+        tab.goto((tmp_path / "r.html").as_uri())
+        shown.append((tab.locator("select[name=judged]").input_value().split(" on ")[0], tab.locator(".point").count()))
+        tab.close()
+    assert shown == [("mIoU", 4), ("mIoU", 4), ("mask AP", 1)]
+
+
 def test_the_axis_and_the_kind_of_accuracy_can_be_chosen(opened: Any) -> None:
     opened.select_option("select[name=axis]", "age_p95")
     assert "less is better" in opened.locator(".axis").first.inner_html()

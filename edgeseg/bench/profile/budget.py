@@ -77,7 +77,8 @@ def advise(rows: Sequence[Row], budget: Budget) -> tuple[str, Row]:
 
 
 def _more(best: Row, rows: Sequence[Row]) -> str:
-    """What the next more accurate row would cost; where there is none, what the next faster would."""
+    """What the next more accurate row would cost; where there is none, what the next faster would. Equal to a tenth of a point is
+    equal."""
     worth, rate = best["accuracy"]["value"], best["fps"]
     if worth is None or rate is None:
         return ""
@@ -89,7 +90,9 @@ def _more(best: Row, rows: Sequence[Row]) -> str:
         return f"; {_short(other, best)} gives {won:+.1f} points at {_share((other['fps'] or 0.0) / rate)} the FPS"
     faster = [row for row in alike if (row["fps"] or 0.0) > 1.1 * rate]
     if faster:
-        other = max(faster, key=lambda row: row["accuracy"]["value"] or 0.0)
+        least = max(row["accuracy"]["value"] or 0.0 for row in faster) - 0.001
+        equals = [row for row in faster if (row["accuracy"]["value"] or 0.0) >= least]
+        other = max(equals, key=lambda row: row["fps"] or 0.0)
         lost = 100 * ((other["accuracy"]["value"] or 0.0) - worth)
         rate_for_it = f"gives {_share((other['fps'] or 0.0) / rate)} the FPS at {lost:+.1f} points"
         return f"; nothing here is more accurate, {_short(other, best)} {rate_for_it}"
@@ -123,7 +126,8 @@ def _figures(row: Row) -> str:
     if age is not None:
         parts.append(f"age {age:.0f} ms at p95")
     if worth is not None:
-        parts.append(f"{'mask AP' if row['accuracy']['metric'] == 'mask_ap' else 'mIoU'} {worth:.3f}")
+        seen = " on images that it was trained on" if row["trained_on"] else ""
+        parts.append(f"{'mask AP' if row['accuracy']['metric'] == 'mask_ap' else 'mIoU'} {worth:.3f}{seen}")
     return ", ".join(parts)
 
 
