@@ -3,6 +3,7 @@
 function makeChart(plot, { points, budget, chosen }) {
   const tip = Object.assign(document.createElement("div"), { id: "tip", role: "tooltip", hidden: true });
   const engines = [...new Set(points.map((point) => point.engine))];
+  const EQUAL = 0.001;
   const BUDGET_AXIS = { fps: "fps", max_age: "age_p95" };
 
   function shape(parent, point) {
@@ -40,15 +41,14 @@ function makeChart(plot, { points, budget, chosen }) {
     return ticks;
   }
 
+  // Cheapest first; what is dearer must be more accurate by a tenth of a point, as in budget.py.
   function frontOf(shown, axis) {
-    const better = (a, b) => (axis.more ? a >= b : a <= b);
-    const beaten = (p, q) => {
-      const [px, qx] = [p.x[axis.key][0], q.x[axis.key][0]];
-      return better(qx, px) && q.y[0] >= p.y[0] && (qx !== px || q.y[0] !== p.y[0]);
-    };
-    return shown
-      .filter((p) => !shown.some((q) => beaten(p, q)))
-      .sort((p, q) => (axis.more ? -1 : 1) * (p.x[axis.key][0] - q.x[axis.key][0]));
+    const cost = (point) => (axis.more ? -1 : 1) * point.x[axis.key][0];
+    const front = [];
+    for (const point of [...shown].sort((p, q) => cost(p) - cost(q) || q.y[0] - p.y[0])) {
+      if (!front.length || point.y[0] >= front.at(-1).y[0] + EQUAL) front.push(point);
+    }
+    return front;
   }
 
   function scales(shown, axis, width, height) {

@@ -67,6 +67,15 @@ def test_a_row_that_was_not_judged_fits_no_accuracy() -> None:
     assert "its accuracy is not known" in sentence
 
 
+def test_what_is_slower_must_be_more_accurate_by_a_tenth_of_a_point() -> None:
+    rows = [
+        drawn_row(1, name="net", precision="bf16", miou=0.7, engine=1.0),
+        drawn_row(2, name="net", precision="fp16", miou=0.7006, engine=11.0),
+        drawn_row(3, name="net", precision="fp32", miou=0.7012, engine=21.0),
+    ]
+    assert [row["precision"] for row in front(rows)] == ["bf16", "fp32"]
+
+
 def test_the_front_is_what_no_row_beats_in_both() -> None:
     rows = table()
     assert [row["id"] for row in front(rows)] == [

@@ -268,6 +268,16 @@ def test_the_chart_opens_on_what_is_recommended_else_on_what_most_rows_were_judg
     assert shown == [("mIoU", 4), ("mIoU", 4), ("mask AP", 1)]
 
 
+def test_what_is_slower_and_no_more_accurate_is_not_on_the_chart_s_front(browser: Any, tmp_path: Path) -> None:
+    given = document()
+    given["rows"].append(row("net-c", fps=30.0, miou=0.6006))  # net-a FP32: 40 FPS, 0.6
+    write_report(tmp_path / "r.html", given)
+    tab = browser.new_page()
+    tab.goto((tmp_path / "r.html").as_uri())
+    assert [name.split()[0] for name in tab.locator("#front li").all_inner_texts()] == ["net-a", "net-a", "net-b"]
+    tab.close()
+
+
 def test_the_axis_and_the_kind_of_accuracy_can_be_chosen(opened: Any) -> None:
     opened.select_option("select[name=axis]", "age_p95")
     assert "less is better" in opened.locator(".axis").first.inner_html()

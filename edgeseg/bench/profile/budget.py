@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from edgeseg.bench.profile.rows import Document, Row
 
+EQUAL = 0.001
+"""Accuracies that differ by less are equal: a tenth of a point."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -52,12 +55,15 @@ def write_document(rows: Sequence[Row], budget: Budget, command: str | None = No
 
 
 def front(rows: Sequence[Row]) -> list[Row]:
-    """Returns the rows that no other beats in both accuracy and rate; fastest first. Only rows judged alike are compared."""
+    """Returns the rows that no other beats in both accuracy and rate; fastest first. Only rows judged alike are compared.
+
+    A slower row must be more accurate by a tenth of a point: two precisions of one network differ by less for no reason.
+    """
     kept: list[Row] = []
     best: dict[tuple[str, str, int, bool], float] = {}
     for row in sorted(rows, key=lambda row: (-(row["fps"] or 0.0), -(row["accuracy"]["value"] or 0.0))):
         worth, kind = row["accuracy"]["value"], _kind(row)
-        if row["fps"] is not None and worth is not None and worth > best.get(kind, -1.0):
+        if row["fps"] is not None and worth is not None and worth >= best.get(kind, -1.0) + EQUAL:
             best[kind] = worth
             kept.append(row)
     return kept
@@ -83,14 +89,14 @@ def _more(best: Row, rows: Sequence[Row]) -> str:
     if worth is None or rate is None:
         return ""
     alike = [row for row in rows if _kind(row) == _kind(best) and row["accuracy"]["value"] is not None and row["fps"]]
-    better = [row for row in alike if (row["accuracy"]["value"] or 0.0) >= worth + 0.001]
+    better = [row for row in alike if (row["accuracy"]["value"] or 0.0) >= worth + EQUAL]
     if better:
         other = max(better, key=lambda row: row["fps"] or 0.0)
         won = 100 * ((other["accuracy"]["value"] or 0.0) - worth)
         return f"; {_short(other, best)} gives {won:+.1f} points at {_share((other['fps'] or 0.0) / rate)} the FPS"
     faster = [row for row in alike if (row["fps"] or 0.0) > 1.1 * rate]
     if faster:
-        least = max(row["accuracy"]["value"] or 0.0 for row in faster) - 0.001
+        least = max(row["accuracy"]["value"] or 0.0 for row in faster) - EQUAL
         equals = [row for row in faster if (row["accuracy"]["value"] or 0.0) >= least]
         other = max(equals, key=lambda row: row["fps"] or 0.0)
         lost = 100 * ((other["accuracy"]["value"] or 0.0) - worth)
