@@ -25,6 +25,7 @@ from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.models import INSTANCE_MODELS
 from edgeseg.train import checkpoint, diary
 from edgeseg.train.instances import InstanceTask
+from edgeseg.train.mixed import spare_dilated
 from edgeseg.train.peers import Peers, joined
 from edgeseg.train.qat import Rounding
 from edgeseg.train.recipe import Recipe
@@ -127,6 +128,8 @@ class _Run:
         trainee, self.network = self.task.build()
         trainee.to(**place)
         self.averaged = copy.deepcopy(self.network).requires_grad_(False)
+        if self.recipe.mixed:
+            spare_dilated(trainee)
         self.parts = {"trainee": trainee, "averaged": self.averaged}
         self.trained = list(trainee.parameters())
         self.trainee = self.peers.shared(trainee)
@@ -177,7 +180,7 @@ class _Run:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.trained, self.recipe.clip)
-        # In bfloat16 a gradient overflows now and then though the loss is sound: without this step the weights are too.
+        # One gradient that is not finite, from whatever kernel, would be the end of the weights; the loss may be sound.
         if torch.isfinite(norm):
             self.optimiser.step()
         else:
