@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ LEAST_PASTED = 100
 """Pixels of a thing that is worth pasting."""
 LEAST_PIECE = 0.5
 """Of its area that must be seen in one piece: what is in front of a thing at home leaves shreds of it."""
+MEETING = (0.35, 0.65)
+"""Where the four images of a mosaic meet, as shares of its sides."""
 EDGE = 3.0
 """Pixels between a mask and its image's edge up to which the edge cuts the thing: annotators stop short of it."""
 
@@ -94,12 +97,15 @@ def augment_instances(
     rng: np.random.Generator,
     donor: Labelled | None = None,
     paste: CopyPaste | None = None,
+    beside: Sequence[Labelled] = (),
 ) -> tuple[Pixels, Target]:
     """Returns a random view, uint8 [h, w, 3] BGR, and its things; masks of `prototype_side` rows and columns.
 
-    donor: another image, whose things are pasted as `paste` says.
+    donor: another image, whose things are pasted as `paste` says. beside: none, or three more images that the view is
+    shared with; only what was looked for in all four counts as looked for.
     """
-    scene = _seen(sample, placement(_label_map(sample.things, view.balance > 0), view, rng), view.crop)
+    labelled = np.logical_and.reduce([sample.labelled, *(other.labelled for other in beside)])
+    scene = _mosaic((sample, *beside), view, rng) if beside else _view(sample, view, rng)
     if donor is not None:
         paste = paste or CopyPaste()
         source = _seen(donor, _donor_placement(donor, view, paste, rng), view.crop)
@@ -109,7 +115,7 @@ def augment_instances(
     shown = scene.image
     if view.blur and rng.random() < view.blur:
         shown = np.asarray(cv2.GaussianBlur(shown, (0, 0), rng.uniform(0.3, 1.5)), np.uint8)
-    return recoloured(shown, view.colour, rng), _target(scene, sample.labelled)
+    return recoloured(shown, view.colour, rng), _target(scene, labelled)
 
 
 def prototype_side(side: int) -> int:
@@ -124,6 +130,36 @@ def _label_map(things: PackedInstances, painted: bool) -> Pixels:
         x0, y0, x1, y1 = things.boxes[position]
         labels[y0:y1, x0:x1][things.cutout(position) > 0] = things.labels[position]
     return labels
+
+
+def _mosaic(samples: Sequence[Labelled], view: View, rng: np.random.Generator) -> _Scene:
+    """Four images in the corners of a view, each at half the zoom, that meet near its middle.
+
+    After Bochkovskiy et al. 2020, "YOLOv4": small things are seen as often as large ones, and nothing of a view is empty.
+    """
+    (width, height), (x, y) = view.crop, (int(side * rng.uniform(*MEETING)) for side in view.crop)
+    corners = ((0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height))
+    image = np.empty((height, width, 3), np.uint8)
+    scenes: list[_Scene] = []
+    masks: list[NDArray[np.bool_]] = []
+    for sample, (x0, y0, x1, y1) in zip(samples, corners, strict=True):
+        half = replace(view, crop=(x1 - x0, y1 - y0), scale=(view.scale[0] / 2, view.scale[1] / 2))
+        scene = _view(sample, half, rng)
+        image[y0:y1, x0:x1] = scene.image
+        masks.append(np.pad(scene.masks, ((0, 0), (y0, height - y1), (x0, width - x1))))
+        scenes.append(scene)
+    return _Scene(
+        image,
+        np.concatenate(masks),
+        np.concatenate([scene.labels for scene in scenes]),
+        np.concatenate([scene.crowd for scene in scenes]),
+        np.concatenate([scene.areas for scene in scenes]),
+        np.array([[0, 0], view.crop], float),
+    )
+
+
+def _view(sample: Labelled, view: View, rng: np.random.Generator) -> _Scene:
+    return _seen(sample, placement(_label_map(sample.things, view.balance > 0), view, rng), view.crop)
 
 
 def _donor_placement(donor: Labelled, view: View, paste: CopyPaste, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -24,8 +24,8 @@ class InstanceFeed:
     """Batches of random views of several data sets together, all of the same classes.
 
     Order and views follow from seed, epoch and sample alone: not from how many threads make them, nor from how many
-    processes share them. batch, share: as in `Schedule`, with its error. counts: int64 [classes], how many judged things
-    there are of each.
+    processes share them. batch, share: as in `Schedule`, with its error. mosaic: share of the views that show four images.
+    counts: int64 [classes], how many judged things there are of each.
     """
 
     def __init__(
@@ -36,10 +36,11 @@ class InstanceFeed:
         seed: int,
         share: tuple[int, int] = (0, 1),
         paste: CopyPaste | None = None,
+        mosaic: float = 0.0,
     ) -> None:
         self._classes = len(sets[0].classes)
         self._where = [(samples, index) for samples in sets for index in range(len(samples))]
-        self._view, self._seed, self._paste = view, seed, paste or CopyPaste()
+        self._view, self._seed, self._paste, self._mosaic = view, seed, paste or CopyPaste(), mosaic
         self._schedule = Schedule(len(self._where), batch, seed, share)
         self._kept: dict[int, Labelled] = {}
         # A reader need not bear two threads at once, and the street's does not.
@@ -64,7 +65,10 @@ class InstanceFeed:
         """Returns the random view of one sample in an epoch: uint8 [h, w, 3] BGR, and what is in it."""
         rng = np.random.default_rng((self._seed, epoch, index))
         donor = self._donor(index, rng) if rng.random() < self._paste.share else None
-        return augment_instances(self._read(index), self._view, rng, donor, self._paste)
+        beside: list[Labelled] = []
+        if self._mosaic and rng.random() < self._mosaic:
+            beside = [self._read(int(other)) for other in rng.integers(len(self), size=3)]
+        return augment_instances(self._read(index), self._view, rng, donor, self._paste, beside)
 
     def _donor(self, index: int, rng: np.random.Generator) -> Labelled | None:
         others = self._donors[self._donors != index]

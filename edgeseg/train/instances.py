@@ -45,7 +45,7 @@ class InstanceTask:
         self.terms = "; ".join(dict.fromkeys(samples.terms for samples in sets))
         share = (peers.rank, peers.count)
         paste = CopyPaste(share=recipe.copy_paste)
-        self.feed = InstanceFeed(sets, view, recipe.batch, recipe.seed, share, paste)
+        self.feed = InstanceFeed(sets, view, recipe.batch, recipe.seed, share, paste, recipe.mosaic)
         self._normalise = Normalise().to(peers.device)
         self._loss = YolactLoss(self.input_size[0]).to(peers.device)
 

@@ -11,28 +11,17 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 def spare_dilated(network: nn.Module) -> None:
     """Has the grouped, dilated convolutions of the network compute in float32 on a CPU, autocast or not."""
     for module in network.modules():
-        if isinstance(module, nn.Conv2d) and _is_misjudged(module):
-            module.forward = partial(_forward, module)
+        if isinstance(module, nn.Conv2d) and module.groups > 1 and max(module.dilation) > 1:
+            module.forward = partial(_spared, module)
 
 
-def _forward(conv: nn.Conv2d, input: Tensor) -> Tensor:  # noqa: A002 - the name that torch gives it
-    return convolve(input, conv.weight, conv.bias, conv)
-
-
-def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, conv: nn.Conv2d) -> Tensor:
-    """Returns what `conv` makes of x with this weight and bias, in a precision whose gradient is right."""
-    if x.device.type != "cpu" or not _is_misjudged(conv):
-        return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+def _spared(conv: nn.Conv2d, input: Tensor) -> Tensor:  # noqa: A002 - the name that torch gives it
+    if input.device.type != "cpu":
+        return nn.Conv2d.forward(conv, input)
     with torch.autocast("cpu", enabled=False):
-        x, weight = x.float(), weight.float()
-        return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
-
-
-def _is_misjudged(conv: nn.Conv2d) -> bool:
-    return conv.groups > 1 and max(conv.dilation) > 1
+        return nn.Conv2d.forward(conv, input.float())

@@ -21,8 +21,6 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from edgeseg.train.mixed import convolve
-
 LEAST, GREATEST = -128, 127
 SHARES = tuple(0.5**halvings for halvings in range(11))
 """The ranges between which is chosen, as shares of the largest magnitude."""
@@ -184,12 +182,12 @@ def _at(x: Tensor, ranges: Tensor, place: int) -> Tensor:
 
 def _in_int8(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d | None = None) -> Tensor:
     weight, bias = _folded(conv, norm)
-    return convolve(x, rounded_weight(weight), bias, conv)
+    return F.conv2d(x, rounded_weight(weight), bias, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
 def _in_float(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d | None = None) -> Tensor:
     weight, bias = _folded(conv, norm)
-    return convolve(x, weight, bias, conv)
+    return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
 def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d | None) -> tuple[Tensor, Tensor | None]:

@@ -155,6 +155,9 @@ class Recipe:
     copy_paste: float = 0.5
     """Share of the views that things of another image are pasted into; for instances alone."""
 
+    mosaic: float = 0.0
+    """Share of the views that show four images, each at half the zoom; for instances alone."""
+
     clip: float = 5.0
     """Largest norm of the gradient; a step where it is not finite is left out."""
 
@@ -191,6 +194,9 @@ class Recipe:
                 raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}: give 1 or more")
         if not 0 <= self.highest_lr < math.inf:
             raise UsageError(f"--lr is {self.lr}: give 0 or more")
+        for name in ("copy_paste", "mosaic"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}: give a share from 0 to 1")
         if self.seed < 0:
             raise UsageError(f"--seed is {self.seed}: give 0 or more")
         for name in () if self.model in INSTANCE_MODELS else ("input_size", "crop"):

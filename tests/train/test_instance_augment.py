@@ -168,6 +168,30 @@ def test_crowds_specks_and_shreds_are_not_pasted_and_never_more_than_asked_for()
     assert not len(seen(empty, STILL, 0, donor=donor, paste=whole)[1].labels)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_mosaic_shows_four_images_each_in_its_corner(seed: int) -> None:
+    whole: list[Box] = [(0, 0, WIDTH, HEIGHT)]
+    red, green, blue, grey = (scene(whole, [colour]) for colour in (RED, GREEN, BLUE, (90, 90, 90)))
+    small = View(input_size=(SIDE, SIDE), crop=(SIDE, SIDE), scale=(0.6, 0.7), aspect=1.0, colour=0)
+    image, target = seen(red, small, seed, beside=(green, blue, grey))
+    assert len(target.labels) == 4
+    for colour, box, mask in zip((RED, GREEN, BLUE), target.boxes, target.masks, strict=False):
+        pixels = pixels_of(image, colour)
+        rows, columns = np.nonzero(pixels)
+        around = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        np.testing.assert_allclose(box * SIDE, around, atol=1)
+        sure = abs(cells(pixels) - 0.5) > 0.26
+        np.testing.assert_array_equal(mask[sure], cells(pixels)[sure] > 0.5)
+    middles = (target.boxes[:, :2] + target.boxes[:, 2:]) / 2
+    assert (middles[[0, 2], 0].max() < middles[[1, 3], 0].min()) and (middles[:2, 1].max() < middles[2:, 1].min())
+
+
+def test_what_was_not_looked_for_in_one_image_of_a_mosaic_was_not_looked_for() -> None:
+    looked, overlooked = scene([], []), Labelled(scene([], []).image, scene([], []).things, np.array([False]))
+    assert seen(looked, FREE, 0, beside=(looked, looked, looked))[1].labelled.tolist() == [True]
+    assert seen(looked, FREE, 0, beside=(looked, overlooked, looked))[1].labelled.tolist() == [False]
+
+
 def test_the_same_generator_gives_the_same_view_and_another_another() -> None:
     base, donor = scene([(10, 10, 60, 80)], [RED]), scene([(40, 30, 80, 60)], [GREEN])
     view = View(input_size=(SIDE, SIDE), crop=(SIDE, SIDE), blur=0.5)

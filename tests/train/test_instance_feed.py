@@ -104,6 +104,14 @@ def test_things_are_pasted_from_another_image() -> None:
     assert [judged(off, 0, index) for index in range(3)] == [0, 0, 1]
 
 
+def test_a_mosaic_shows_things_of_other_images() -> None:
+    alone, among = (
+        InstanceFeed([Squares(8)], PLAIN, 4, 1, paste=CopyPaste(share=0), mosaic=share) for share in (0.0, 1.0)
+    )
+    assert [judged(alone, 0, 0), judged(alone, 1, 0)] == [0, 0]
+    assert max(judged(among, epoch, 0) for epoch in range(4)) > 0
+
+
 def test_judged_things_are_counted_by_class() -> None:
     assert InstanceFeed([Squares(4)], VIEW, 2, 1).counts.tolist() == [2, 1]
 
