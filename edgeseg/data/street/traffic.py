@@ -42,7 +42,8 @@ class Traffic:
         self._period = float(clock[-1])
         self._start = 3.0 if seed == 1 else float(np.random.default_rng([seed, 23]).uniform(0, self._period))
         self._oncoming_clock, self._oncoming_way = self._oncoming()
-        self._looks = lru_cache(4096)(self._draw_looks)
+        # A picture needs some hundred; what is passed does not come back.
+        self._looks = lru_cache(512)(self._draw_looks)
 
     def ego(self, time: float) -> float:
         """Metres driven at a time in seconds."""

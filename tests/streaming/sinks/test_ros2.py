@@ -21,7 +21,7 @@ from edgeseg.core.errors import SinkError, UsageError
 from edgeseg.streaming.health import Health
 from edgeseg.streaming.outgoing import Outbox
 from edgeseg.streaming.sinks.ros2 import Ros2Channel
-from edgeseg.streaming.sinks.ros_messages import RosMessages, type_store
+from edgeseg.streaming.sinks.ros_messages import DETECTIONS, IMAGE, RosMessages, type_store
 from tests.streaming.scene import CLASSES, HEIGHT, WIDTH, disc, scene_bundle, scene_result
 
 pytest.importorskip("cyclonedds", reason="cyclonedds is not installed (it has no wheel for this machine)")
@@ -221,21 +221,31 @@ def test_what_nobody_listens_to_is_not_even_made(domain: int) -> None:
 
 
 def test_a_closed_channel_has_left_the_domain(domain: int) -> None:
+    reader = subscribed(domain, "leaving", IMAGE)
+    channel = Ros2Channel("leaving", scene_bundle(), "scene")
+    wait_until(lambda: len(reader.get_matched_publications()) == 1)
+    channel.close()
+    wait_until(lambda: not reader.get_matched_publications())
+
+
+def subscribed(domain: int, topic: str, kind: str) -> Any:
+    """Returns a reader of a topic, in this process."""
     from cyclonedds.core import Policy, Qos
     from cyclonedds.domain import DomainParticipant
     from cyclonedds.sub import DataReader
     from cyclonedds.topic import Topic
 
     from edgeseg.streaming.sinks.dds import idl_type
-    from edgeseg.streaming.sinks.ros_messages import IMAGE
 
     participant, qos = DomainParticipant(domain), Qos(Policy.Reliability.Reliable(10**8))
-    topic = Topic(participant, "rt/leaving", idl_type(type_store(), IMAGE), qos=qos)
-    reader = DataReader(participant, topic, qos=qos)
-    channel = Ros2Channel("leaving", scene_bundle(), "scene")
-    wait_until(lambda: len(reader.get_matched_publications()) == 1)
-    channel.close()
-    wait_until(lambda: not reader.get_matched_publications())
+    return DataReader(participant, Topic(participant, f"rt/{topic}", idl_type(type_store(), kind), qos=qos), qos=qos)
+
+
+def taken(reader: Any) -> list[Any]:
+    """Returns the messages that have come, once there are any."""
+    messages: list[Any] = []
+    wait_until(lambda: bool(messages.extend(reader.take(10)) or messages))
+    return messages
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
@@ -245,10 +255,20 @@ def wait_until(happened: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_an_instance_model_has_two_topics_more(domain: int) -> None:
+def test_things_are_sent_as_a_map_and_as_detections(domain: int) -> None:
+    things, detections = subscribed(domain, "seg/things", IMAGE), subscribed(domain, "seg/detections", DETECTIONS)
     channel = Ros2Channel("seg", scene_bundle("instances"), "scene", frame_id="front")
-    channel.send(Outbox(scene_bundle("instances"))(scene_result(1, instances=True), 1))
+    wait_until(lambda: len(things.get_matched_publications()) == len(detections.get_matched_publications()) == 1)
+    outgoing = Outbox(scene_bundle("instances"))(scene_result(1, instances=True), 1)
+    channel.send(outgoing)
+    (image,), (found,) = taken(things), taken(detections)
     channel.close()
+    assert outgoing.thing_map is not None
+    np.testing.assert_array_equal(np.reshape(image.data, (HEIGHT, WIDTH)), outgoing.thing_map)
+    assert [detection.id for detection in found.detections] == ["7", "9"]
+    assert image.header.frame_id == found.header.frame_id == "front"
+    for stamp in (image.header.stamp, found.header.stamp):
+        assert stamp.sec * 10**9 + stamp.nanosec == outgoing.captured_wall_ns
 
 
 def test_a_domain_that_can_not_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
