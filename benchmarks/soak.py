@@ -106,13 +106,14 @@ def ledger_closes(figures: dict[str, Any]) -> bool:
 
 
 def memory_is_flat(readings: list[tuple[int, float]]) -> bool:
-    """Prints the memory, and returns whether it grew no more than is allowed."""
+    """Prints the memory at every thousandth frame, and returns whether it grew no more than is allowed."""
     settled = [reading for reading in readings if reading[0] >= SETTLED] or readings[-1:]
-    (frame, first), (_, last) = settled[0], settled[-1]
-    highest = max(megabytes for _, megabytes in settled)
+    firsts = {frames // SETTLED: megabytes for frames, megabytes in reversed(settled)}
+    first, last = settled[0][1], settled[-1][1]
+    print("RSS in MB from frame 1,000 on, each thousand:", *(f"{firsts[thousand]:.1f}" for thousand in sorted(firsts)))
     growth = last - first
     print(
-        f"RSS {first:.1f} MB at frame {frame}, {last:.1f} MB at the end, highest {highest:.1f} MB: growth {growth:+.1f} MB"
+        f"at the end {last:.1f} MB, highest {max(megabytes for _, megabytes in settled):.1f} MB: growth {growth:+.1f} MB"
     )
     return growth <= ALLOWED_MB
 

@@ -19,15 +19,15 @@ class Masks:
     def newest(self):
         """Returns (labels uint8 [H, W], capture time of time.monotonic_ns), None before the first; fails without a publisher."""
         if (inode := self.path.stat().st_ino) != self.inode:  # at first, and when the publisher was started again
-            self.memory, self.inode = np.memmap(self.path, np.uint8, "r"), inode
+            self.memory, self.inode, self.sequence = np.asarray(np.memmap(self.path, np.uint8, "r")), inode, 0
             self.classes = json.loads(self.memory[4104:][: self.memory[4096:4100].view("u4")[0]].tobytes())
-        while self.memory[24:32].any():
-            places, size, latest = self.memory[8:32].view("u8").tolist()
+        while (head := self.memory[8:32].view("u8").tolist())[2] != self.sequence:
+            places, size, latest = head
             place = self.memory[65536 + latest % places * size :][:size].copy()
             if crc32(place[8 : place[4:8].view("u4")[0]]) == place[:4].view("u4")[0]:  # else it is being replaced
-                height, width = place[40:48].view("u4").tolist()
-                return place[64 : 64 + height * width].reshape(height, width), int(place[24:32].view("i8")[0])
-        return None
+                labels = place[64:][: np.prod(place[40:48].view("u4"))].reshape(place[40:48].view("u4"))
+                self.mask, self.sequence = (labels, place[24:32].view("i8").item()), latest
+        return self.mask if self.sequence else None
 
 
 if __name__ == "__main__":

@@ -84,17 +84,19 @@ class Outbox:
         self._ids = _ids_of(names, bundle.classes)
         self._size = size
         self._clock = WallClock()
-        self._relabel = np.arange(256, dtype=np.uint8)
+        self._relabel: NDArray[np.uint8] | None = None
         if names is not None:
-            self._relabel[:] = bundle.ignore_id
+            self._relabel = np.full(256, bundle.ignore_id, np.uint8)
             self._relabel[self._ids] = self._ids
 
     def __call__(self, result: Result, sequence: int) -> Outgoing:
         """Returns what leaves of this result."""
         wall_ns = self._clock(result.frame.captured_ns)
         if isinstance(result.masks, SemanticMask):
-            labels = self._sized(np.asarray(cv2.LUT(result.masks.labels, self._relabel), np.uint8))
-            return Outgoing(sequence, wall_ns, result, labels)
+            labels = result.masks.labels
+            if self._relabel is not None:
+                labels = np.asarray(cv2.LUT(labels, self._relabel), np.uint8)
+            return Outgoing(sequence, wall_ns, result, self._sized(labels))
         things, thing_map = self._things(result.masks)
         label_of = np.full(256, self.bundle.ignore_id, np.uint8)
         label_of[1 : 1 + len(things)] = things["label"]
