@@ -117,7 +117,7 @@ class _Run:
         self.task: Task = (InstanceTask if recipe.model in INSTANCE_MODELS else Semantic)(recipe, peers)
         torch.manual_seed(recipe.seed)
         self._build()
-        self.terms = terms_with_start(self.task.terms, recipe.start, recipe.backbone)
+        self.terms = terms_with_start(self.task.terms, recipe.start, recipe.backbone, recipe.teacher)
         recipe.out.mkdir(parents=True, exist_ok=True)
         self.epoch, self.best, self.left_out = 0, 0.0, 0
         if recipe.resume:

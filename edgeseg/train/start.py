@@ -67,19 +67,21 @@ def begin_from_imagenet(path: Path, network: SegmentationNetwork, model: str, im
     load_imagenet(backbone, path, Normalise()(images), mean, std)
 
 
-def terms_with_start(own: str, start: Path | None, backbone: Path | None) -> str:
+def terms_with_start(own: str, start: Path | None, backbone: Path | None, teacher: Path | None = None) -> str:
     """Returns under which terms the data may be used that weights have seen, with those of before they were trained here.
 
     own: of the data of this training. start, backbone: what it begins from, as in a recipe, of which start goes first. What
-    the start itself began from is told too; what is told already is not told again. Raises EdgesegError, BundleError.
+    the start itself began from is told too; what is told already is not told again. teacher: the checkpoint that it learns
+    from, whose data it has seen through its eyes. Raises EdgesegError, BundleError.
     """
+    before = ""
     if start is not None:
         before = read_terms(start) if start.suffix == SUFFIX else open_bundle(str(start)).terms
     elif backbone is not None:
         before = IMAGENET
-    else:
-        return own
-    return BEGUN.join([own, *(link for link in before.split(BEGUN) if link not in own)])
+    terms = BEGUN.join([own, *(link for link in before.split(BEGUN) if link not in own)])
+    taught = read_terms(teacher) if teacher is not None else ""
+    return terms if taught in terms else f"{terms}; taught by a model trained on {taught}"
 
 
 def _deployed(bundle: Bundle) -> dict[str, Tensor]:

@@ -119,6 +119,13 @@ def test_terms_go_from_start_to_start_and_none_is_told_twice(tmp_path: Path) -> 
     assert terms_with_start("Streets: free", None, None) == "Streets: free"
 
 
+def test_what_the_teacher_was_trained_on_is_told(tmp_path: Path) -> None:
+    teacher = _checkpoint_of("Rooms: CC BY 4.0", tmp_path)
+    taught = terms_with_start("Streets: free", None, None, teacher)
+    assert taught == "Streets: free; taught by a model trained on Rooms: CC BY 4.0"
+    assert terms_with_start("Rooms: CC BY 4.0", None, None, teacher) == "Rooms: CC BY 4.0"
+
+
 def test_a_bundle_to_begin_from_has_terms_too(deployed: tuple[str, Path, Path]) -> None:
     assert terms_with_start("Streets: free", deployed[2], None) == "Streets: free; begun from weights trained on none"
 
