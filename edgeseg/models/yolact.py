@@ -174,6 +174,14 @@ def anchors(size: int) -> Tensor:
     return torch.cat(levels)
 
 
+def anchors_of_levels(size: int) -> tuple[int, ...]:
+    """Returns how many of the anchors each level has, finest first."""
+    sides = [math.ceil(size / 8)]
+    while len(sides) < len(SCALES):
+        sides.append(math.ceil(sides[-1] / 2))
+    return tuple(side * side * len(ASPECTS) for side in sides)
+
+
 def decode_boxes(offsets: Tensor, anchors: Tensor) -> Tensor:
     """Returns boxes [..., A, 4], x0 y0 x1 y1, cut to 0..1, from offsets [..., A, 4] of `anchors` [A, 4].
 

@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgeseg.models.layers import upsample
-from edgeseg.models.yolact import YolactOutput, anchors, encode_boxes
+from edgeseg.models.yolact import YolactOutput, anchors, anchors_of_levels, encode_boxes
 
 WEIGHTS = {"boxes": 1.5, "classes": 1.0, "masks": 6.125, "semantic": 1.0}
 """The paper's."""
-POSITIVE, NEGATIVE = 0.5, 0.4
-"""An anchor that overlaps a truth by at least the one (IoU) is the truth's; by less than the other, background."""
+NEAREST = 27
+"""Anchors of each level, those in the middle of a truth first, that compete for being its: all shapes of nine cells."""
+NEGATIVE = 0.4
+"""An anchor that is no truth's, and overlaps each by less (IoU), is background."""
 IN_CROWD = 0.7
 """Share of an anchor above which it is a crowd's, where there may be things that nobody outlined."""
 NEGATIVES = 3
@@ -58,6 +60,7 @@ class YolactLoss(nn.Module):
         super().__init__()
         made = anchors(size)
         self.register_buffer("anchors", made, persistent=False)
+        self.levels = anchors_of_levels(size)
         halves = made[:, 2:] / 2
         self.register_buffer("corners", torch.cat([made[:, :2] - halves, made[:, :2] + halves], 1), persistent=False)
 
@@ -66,7 +69,7 @@ class YolactLoss(nn.Module):
         positives = 0
         for output, target in zip(map(YolactOutput._make, zip(*outputs, strict=True)), targets, strict=True):
             output = YolactOutput(*(part.float() for part in output))
-            truth = match(self.corners, target.boxes, target.crowd)
+            truth = match(self.corners, target.boxes, target.crowd, self.levels)
             positive = (truth >= 0).nonzero().squeeze(1)
             positives += len(positive)
             wanted = encode_boxes(target.boxes[truth[positive]], self.anchors[positive])
@@ -80,12 +83,14 @@ class YolactLoss(nn.Module):
 
 
 @torch.no_grad()
-def match(corners: Tensor, boxes: Tensor, crowd: Tensor) -> Tensor:
-    """Returns int64 [A]: of each anchor the index of its truth, BACKGROUND, or IGNORED, as SSD matches.
+def match(corners: Tensor, boxes: Tensor, crowd: Tensor, levels: Sequence[int]) -> Tensor:
+    """Returns int64 [A]: of each anchor the index of its truth, BACKGROUND, or IGNORED.
 
-    Each truth gets an anchor of its own, however little that overlaps it; the rest follows from `POSITIVE`, `NEGATIVE`
-    and `IN_CROWD`. What would not be background were a crowd a thing is ignored as well, since it may be a single thing
-    that was not worth judging. corners: float32 [A, 4], boxes: float32 [n, 4], x0 y0 x1 y1 both. crowd: bool [n].
+    A truth gets the anchors that fit it better than most of those around its middle do (`_fitting`), of two truths the one
+    that the anchor overlaps more, and in any case one of its own, however little that overlaps it. Other anchors that
+    overlap it, and a crowd's (`IN_CROWD`), are ignored; so is what would not be background were a crowd a thing, since it may
+    be a single thing that was not worth judging. corners: float32 [A, 4], boxes: float32 [n, 4], x0 y0 x1 y1 both. crowd: bool
+    [n]. levels: how many anchors each level has, in order.
     """
     found = torch.full((len(corners),), BACKGROUND, device=corners.device)
     things, crowds = (~crowd).nonzero().squeeze(1), crowd.nonzero().squeeze(1)
@@ -96,12 +101,33 @@ def match(corners: Tensor, boxes: Tensor, crowd: Tensor) -> Tensor:
         found[within.any(0)] = IGNORED
     if len(things):
         overlaps = overlaps[things]
-        highest, truth = overlaps.max(0)
-        found[highest >= NEGATIVE] = IGNORED
-        found = torch.where(highest >= POSITIVE, things[truth], found)
+        found[overlaps.max(0).values >= NEGATIVE] = IGNORED
+        claims, truth = overlaps.masked_fill(~_fitting(overlaps, corners, boxes[things], levels), -1).max(0)
+        found = torch.where(claims >= 0, things[truth], found)
         owners, owned = _own_anchors(overlaps)
         found[owned] = things[owners]
     return found
+
+
+def _fitting(overlaps: Tensor, corners: Tensor, boxes: Tensor, levels: Sequence[int]) -> Tensor:
+    """Returns bool [n, A]: the anchors of each truth by adaptive selection (Zhang et al. 2020, "Bridging the Gap ...", ATSS).
+
+    Of the `NEAREST` anchors a level, those in the truth whose overlap is at least mean and deviation of them all. A fixed
+    overlap of 0.5, as in SSD and the paper, left slender people with little more than the one anchor of their own.
+    """
+    middles = (corners[:, :2] + corners[:, 2:]) / 2
+    distances = torch.cdist((boxes[:, :2] + boxes[:, 2:]) / 2, middles)
+    near = torch.zeros_like(overlaps, dtype=torch.bool)
+    first = 0
+    for count in levels:
+        nearest = distances[:, first : first + count].topk(min(NEAREST, count), largest=False).indices
+        near.scatter_(1, nearest + first, value=True)
+        first += count
+    competing = near.sum(1, keepdim=True)
+    mean = (overlaps * near).sum(1, keepdim=True) / competing
+    deviation = (((overlaps - mean) ** 2 * near).sum(1, keepdim=True) / competing).sqrt()
+    inside = ((middles > boxes[:, None, :2]) & (middles < boxes[:, None, 2:])).all(-1)
+    return near & inside & (overlaps >= mean + deviation)
 
 
 def class_loss(logits: Tensor, truth: Tensor, target: InstanceTarget) -> Tensor:
