@@ -20,6 +20,7 @@ from edgeseg.models.yolact import (
     ASPECTS,
     DeployedYolact,
     PredictionHead,
+    Pyramid,
     Yolact,
     YolactOutput,
     anchors,
@@ -116,6 +117,17 @@ def test_coefficients_have_either_sign_and_prototypes_one(network: Yolact) -> No
     assert output.coefficients.min() < 0 < output.coefficients.max()
     assert output.coefficients.abs().max() <= 1
     assert output.prototypes.min() == 0 < output.prototypes.max()
+
+
+def test_the_head_that_all_levels_share_meets_features_of_one_magnitude() -> None:
+    torch.manual_seed(1)
+    pyramid = Pyramid((8, 16, 24), 32)
+    features = tuple(
+        scale * torch.randn(4, channels, side, side)
+        for scale, channels, side in ((6.0, 8, 32), (4.0, 16, 16), (1.0, 24, 8))
+    )
+    levels = [float(level.detach().square().mean().sqrt()) for level in pyramid.train()(features)]
+    assert max(levels) < 1.5 * min(levels)
 
 
 def test_boxes_come_back_from_their_offsets() -> None:
