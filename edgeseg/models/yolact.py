@@ -165,23 +165,26 @@ def anchors(size: int) -> Tensor:
     19,248 of them at 550. Their shapes are those of the paper's text; its code makes all of them square.
     """
     levels: list[Tensor] = []
-    side = math.ceil(size / 8)
     shapes = torch.tensor([(math.sqrt(aspect), 1 / math.sqrt(aspect)) for aspect in ASPECTS])
-    for scale in SCALES:
+    for scale, side in zip(SCALES, _sides_of_levels(size), strict=True):
         middles = (torch.arange(side) + 0.5) / side
         y, x = torch.meshgrid(middles, middles, indexing="ij")
         centres = torch.stack([x, y], -1).view(-1, 1, 2).expand(-1, len(ASPECTS), -1)
         levels.append(torch.cat([centres, (scale / 550 * shapes).expand_as(centres)], -1).view(-1, 4))
-        side = math.ceil(side / 2)
     return torch.cat(levels)
 
 
 def anchors_of_levels(size: int) -> tuple[int, ...]:
-    """Returns how many of the anchors each level has, finest first."""
+    """Returns how many of the `anchors` each level has, finest first."""
+    return tuple(side * side * len(ASPECTS) for side in _sides_of_levels(size))
+
+
+def _sides_of_levels(size: int) -> tuple[int, ...]:
+    """Returns how many cells P3 .. P7 have along a side."""
     sides = [math.ceil(size / 8)]
     while len(sides) < len(SCALES):
         sides.append(math.ceil(sides[-1] / 2))
-    return tuple(side * side * len(ASPECTS) for side in sides)
+    return tuple(sides)
 
 
 def decode_boxes(offsets: Tensor, anchors: Tensor) -> Tensor:

@@ -135,7 +135,7 @@ def _label_map(things: PackedInstances, painted: bool) -> Pixels:
 def _mosaic(samples: Sequence[Labelled], view: View, rng: np.random.Generator) -> _Scene:
     """Four images in the corners of a view, each at half the zoom, that meet near its middle.
 
-    After Bochkovskiy et al. 2020, "YOLOv4": small things are seen as often as large ones, and nothing of a view is empty.
+    After Bochkovskiy et al. 2020, "YOLOv4": small things are met as often as large ones, on four grounds at once.
     """
     (width, height), (x, y) = view.crop, (int(side * rng.uniform(*MEETING)) for side in view.crop)
     corners = ((0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height))
