@@ -9,8 +9,13 @@ from edgeseg.core.bundle import Bundle
 from edgeseg.core.errors import EngineError
 from edgeseg.runtime.engine import Engine
 
-TOLERANCE = {"fp32": 0.002, "fp16": 0.01, "bf16": 0.06, "int8": 0.15}
-"""Precision -> largest root mean square difference, as a share of the expected output's standard deviation."""
+TOLERANCE = {"fp32": 0.002, "fp16": 0.01, "bf16": 0.12, "int8": 0.15}
+"""Precision -> largest root mean square difference, as a share of the expected output's standard deviation.
+
+Swapped colours come out 0.17 off and more on every bundle that ships; noise of three grey levels moves an instance model's
+prototypes and scores by 0.1 to 0.3, BF16 by up to 0.1, at the same average precision. What a precision costs in accuracy is for
+`quantize` and `profile` to say.
+"""
 
 
 def check_golden(engine: Engine, bundle: Bundle) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from edgeseg.models import build_model
 from edgeseg.models.yolact import Yolact
 from edgeseg.train.checkpoint import About, save_weights
 from edgeseg.train.export import answers, checked_outputs, export, opened, reference_outputs
+from edgeseg.train.graph import FEW
 from edgeseg.train.normalise import Normalise
 from edgeseg.train.variants import check_batch, check_labels, with_free_batch, with_labels
 
@@ -111,7 +113,7 @@ def test_the_bundle_states_how_far_its_graph_lies_off_pytorch(
 def test_weights_that_halves_can_not_hold_stay_whole(checkpoints: dict[str, Path], tmp_path: Path) -> None:
     about, network, _ = opened(checkpoints["semantic"])
     with torch.no_grad():
-        network.classifier[-1].weight.mul_(1e6)  # type: ignore[index, union-attr]
+        [weight for weight in network.parameters() if weight.ndim == 4 and weight.numel() >= FEW][-1].mul_(1e6)
     path = tmp_path / "large.safetensors"
     save_weights(path, network, about)
     bundle = Bundle.open(export(path, tmp_path / "large"))
@@ -120,6 +122,13 @@ def test_weights_that_halves_can_not_hold_stay_whole(checkpoints: dict[str, Path
     image, golden = bundle.golden()
     expected = reference_outputs(network, image)["logits"]
     np.testing.assert_allclose(golden["logits"], expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_few_weights_are_not_rounded(bundles: dict[str, Bundle]) -> None:
+    """The first filters of a network see what all the others depend on."""
+    weights = onnx.load_model_from_string(_graph(bundles["semantic"])).graph.initializer
+    rounded = [math.prod(weight.dims) for weight in weights if weight.data_type == TensorProto.FLOAT16]
+    assert rounded and min(rounded) >= FEW
 
 
 def test_a_graph_that_computes_something_else_is_refused(
