@@ -116,7 +116,8 @@ class Bundle:
         return self.file(self.graphs[precision])
 
     def golden(self) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
-        """Returns the golden image, uint8 [height, width, 3] BGR, and what the FP32 graph answers to it, by output name."""
+        """Returns the golden image, uint8 [height, width, 3] BGR, and what the FP32 graph answers to it, by output name, with
+        NaN for what the file leaves out of the large ones."""
         path = self.file(GOLDEN)
         try:
             image, outputs = unpack(path)

@@ -48,6 +48,8 @@ def _distance(actual: dict[str, NDArray[np.float32]], expected: dict[str, NDArra
     for name, reference in expected.items():
         if name not in actual or actual[name].shape != reference.shape:
             return float("inf")
-        difference = np.sqrt(np.mean(np.square(actual[name] - reference), dtype=np.float64))
-        worst = max(worst, float(difference / (np.std(reference) + 1e-9)))
+        held = ~np.isnan(reference)
+        kept = reference[held]
+        difference = np.sqrt(np.mean(np.square(actual[name][held] - kept), dtype=np.float64))
+        worst = max(worst, float(difference / (np.std(kept) + 1e-9)))
     return worst if np.isfinite(worst) else float("inf")
