@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import edgeseg
 from edgeseg.core.bundle import Bundle, write_bundle
 from edgeseg.core.errors import EngineError, MissingPackageError, UsageError
+from edgeseg.core.golden_frame import pack, unpack
 from edgeseg.runtime.choose import choose, open_engine
 from edgeseg.runtime.gpu import find_gpu
 from tests.conftest import COLOURS_BGR, golden_frame, manifest, nearest_colour_graph
@@ -71,6 +73,27 @@ def test_a_graph_that_answers_otherwise_is_refused(tmp_path: Path, colours: np.n
     bundle = write_bundle(tmp_path / "wrong", manifest(), {"model.fp32.onnx": wrong, "golden.npz": golden_frame(right)})
     with pytest.raises(EngineError, match=said):
         open_engine(bundle, choose(bundle, engine, "fp32"))
+
+
+@pytest.mark.parametrize(
+    ("noise", "precision", "fits"), [(0.2, "int8", True), (0.2, "fp32", False), (0.6, "int8", False)]
+)
+def test_a_rounded_graph_may_be_off_where_a_wrong_input_is_further_off(
+    tmp_path: Path, noise: float, precision: str, fits: bool
+) -> None:
+    graph = nearest_colour_graph(COLOURS_BGR)
+    (tmp_path / "golden.npz").write_bytes(golden_frame(graph))
+    image, answer = unpack(tmp_path / "golden.npz")
+    off = np.random.default_rng(0).normal(0, noise * answer["logits"].std(), answer["logits"].shape).astype(np.float32)
+    files = {
+        "model.fp32.onnx": graph,
+        "model.int8.onnx": graph,
+        "golden.npz": pack(image, {"logits": answer["logits"] + off}),
+    }
+    graphs = {"fp32": "model.fp32.onnx", "int8": "model.int8.onnx"}
+    bundle = write_bundle(tmp_path / "rounded", {**manifest(), "graphs": graphs}, files)
+    with nullcontext() if fits else pytest.raises(EngineError, match=r"golden frame comes out .* off"):
+        open_engine(bundle, choose(bundle, "onnxruntime", precision)).close()
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
