@@ -18,14 +18,13 @@ import sys
 from pathlib import Path
 
 STREET = "--view.crop 288 192 --view.scale 0.5 1.5 --view.aspect 1.3 --view.colour 0.35 --view.balance 0.2"
-PERSON = (
-    "--optimiser adamw --lr 1e-3 --weight-decay 0.01 --view.input-size 384 288 --view.crop 256 192 --view.scale 0.5 2"
-)
+PERSON = "--view.input-size 384 288 --view.crop 256 192 --view.scale 0.5 2 --view.aspect 1.3 --view.colour 0.35"
+ADAM = "--optimiser adamw --lr 1e-3 --weight-decay 0.01"
 RECIPES = {
     "fast-scnn-street": ("fast-scnn", 24, f"{STREET} --lr 0.05 --objective.distill 0.5"),
     "bisenetv2-street": ("bisenetv2", 24, f"{STREET} --lr 0.05 --objective.distill 0.5"),
     "bisenet-mobilenetv2-street": ("bisenet-mobilenetv2", 20, f"{STREET} --lr 0.03"),
-    "bisenet-mobilenetv2-person": ("bisenet-mobilenetv2", 8, f"{PERSON} --view.aspect 1.3 --view.colour 0.35"),
+    "bisenet-mobilenetv2-person": ("bisenet-mobilenetv2", 8, f"{PERSON} {ADAM}"),
 }
 """Bundle -> network, epochs, options of `edgeseg train`."""
 
@@ -35,38 +34,13 @@ def trained(bundle: str, seed: int, chosen: argparse.Namespace) -> float:
     model, epochs, options = RECIPES[bundle]
     out = chosen.out / f"{bundle}-{seed}"
     if len(rows := measured(out)) < epochs:
-        data = ["coco", "coco_person"] if bundle.endswith("person") else ["camvid"]
-        sources = [f"{'camvid' if name == 'camvid' else 'coco'}:{chosen.data / name}" for name in data]
-        command = [
-            sys.executable,
-            "-m",
-            "edgeseg",
-            "train",
-            model,
-            "--out",
-            str(out),
-            "--seed",
-            str(seed),
-            *options.split(),
-        ]
-        command += [
-            "--epochs",
-            str(epochs),
-            "--measure-every",
-            str(epochs),
-            "--mixed",
-            "--ema",
-            "0.995",
-            "--val",
-            sources[0],
-        ]
-        for source in sources:
-            command += ["--data", source]
-        command += (
-            ["--backbone", str(chosen.imagenet)]
-            if model.endswith("mobilenetv2")
-            else ["--teacher", str(chosen.teacher)]
-        )
+        folders = ["coco:coco", "coco:coco_person"] if bundle.endswith("person") else ["camvid:camvid"]
+        sources = [folder.replace(":", f":{chosen.data}/") for folder in folders]
+        command = [sys.executable, "-m", "edgeseg", "train", model, "--mixed", "--ema", "0.995", *options.split()]
+        command += ["--out", str(out), "--seed", str(seed), "--epochs", str(epochs), "--measure-every", str(epochs)]
+        command += ["--val", sources[0], *(part for source in sources for part in ("--data", source))]
+        pretrained = model.endswith("mobilenetv2")
+        command += ["--backbone", str(chosen.imagenet)] if pretrained else ["--teacher", str(chosen.teacher)]
         subprocess.run(command + (["--resume"] if rows else []), check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
         rows = measured(out)
     return float(rows[-1]["val_miou"])

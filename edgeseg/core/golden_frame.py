@@ -31,8 +31,7 @@ def pack(image: NDArray[np.uint8], outputs: Outputs) -> bytes:
     differences[1:] -= differences[:-1].copy()
     arrays: dict[str, Any] = {IMAGE: differences}
     for name, value in outputs.items():
-        # An odd step, so that it meets every place of a row of a power of two in turn.
-        step = -(-value.size // MOST) | 1
+        step = _step(value.size)
         if step > 1:
             arrays[name + SHAPE] = np.array(value.shape)
         arrays[name] = _halved(value.reshape(-1)[::step] if step > 1 else value)
@@ -63,11 +62,16 @@ def _spread(values: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.f
     if not 0 < len(values) <= size <= LARGEST:
         raise ValueError(f"{len(values)} values of {list(shape)}")
     spread = np.full(size, np.nan, np.float32)
-    every = spread[:: -(-size // MOST) | 1]
+    every = spread[:: _step(size)]
     if len(every) != len(values):
         raise ValueError(f"{len(values)} values of {list(shape)}")
     every[:] = values
     return spread.reshape(shape)
+
+
+def _step(size: int) -> int:
+    """Returns how far apart the kept ones of so many values lie: odd, so that each place of a row of 2^n has its turn."""
+    return -(-size // MOST) | 1
 
 
 def _halved(value: NDArray[np.float32]) -> NDArray[np.floating]:
