@@ -37,9 +37,13 @@ class Identity:
       not, and then was again. MOTA = 1 - (missed + false + switches) / true things.
 
     True regions that are not judged count nowhere, nor does an unmatched answer of which half or more lies in one.
+
+    least: pixels. An unmatched answer of fewer counts nowhere, as in COCO's measures by size: where small things are not
+    asked for (see `street_truth`), nobody is blamed for finding them, and their masks rarely lie in one half and more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, least: int = 0) -> None:
+        self._least = least
         self._stream = 0
         self._shared: dict[tuple[_Key, _Key], int] = {}
         self._true: dict[_Key, int] = {}
@@ -68,6 +72,7 @@ class Identity:
         answers = answer.ids
         pairs = self._pair(true_keys, answers, np.where(same, overlap, 0)[judged])
         outside = np.all(overlap[~judged] < OVERLAP, axis=0).reshape(len(answer))
+        outside &= answer.cutouts.areas() >= self._least
         outside[list(pairs.values())] = True
         self._count(true_keys, answers, same[judged], outside)
         self._iou += float(sum(overlap[judged][pair] for pair in pairs.items()))

@@ -92,6 +92,14 @@ def test_nothing_is_asked_where_the_truth_is_not_judged() -> None:
     assert identity.figures()["idf1"] == pytest.approx(2 * 5 / (5 + 6))
 
 
+def test_an_unmatched_answer_too_small_to_be_asked_for_is_not_false() -> None:
+    # Every mask here has 100 pixels.
+    for least, idf1 in ((100, 2 / 3), (101, 1.0)):
+        identity = Identity(least)
+        identity.add(frame((1, 10)), frame((4, 10), (5, 70)))
+        assert (identity.figures()["idf1"], identity.figures()["recall"]) == (pytest.approx(idf1), 1)
+
+
 def test_each_stream_has_ids_of_its_own() -> None:
     identity = Identity()
     identity.add(frame((1, 10)), frame((4, 10)))
