@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -39,30 +37,6 @@ def augment(
     if view.blur and rng.random() < view.blur:
         seen = cv2.GaussianBlur(seen, (0, 0), rng.uniform(0.3, 1.5))
     return recoloured(np.asarray(seen, np.uint8), view.colour, rng), np.asarray(judged, np.uint8)
-
-
-def class_mix(
-    below: tuple[NDArray[np.uint8], NDArray[np.uint8]],
-    above: tuple[NDArray[np.uint8], NDArray[np.uint8]],
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Returns a view with half of the classes of another laid over it, each with its pixels.
-
-    below, above: what `augment` returns, of one size. After ClassMix (Olsson et al. 2021), but the class that covers most
-    of the upper view, its background, never comes along. Labels at pixels that are not laid over stay those of `below`.
-    """
-    counts = np.bincount(above[1].ravel(), minlength=IGNORE_ID + 1)[:IGNORE_ID]
-    candidates = np.setdiff1d(np.flatnonzero(counts), counts.argmax())
-    if not len(candidates):
-        return below
-    chosen = rng.choice(candidates, math.ceil(len(candidates) / 2), replace=False)
-    over = np.isin(above[1], chosen)
-    height, width = below[0].shape[:2]
-    weight = cv2.resize(np.asarray(over, np.float32), (width, height), interpolation=cv2.INTER_NEAREST)
-    # A hard seam would tell where to look.
-    weight = cv2.blur(weight, (3, 3))
-    image = cv2.blendLinear(above[0], below[0], weight, 1 - weight)
-    return np.asarray(image, np.uint8), np.where(over, above[1], below[1])
 
 
 def placement(labels: NDArray[np.uint8], view: View, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgeseg.data.classes import IGNORE_ID
 from edgeseg.data.protocol import Samples
-from edgeseg.train.augment import augment, class_mix
+from edgeseg.train.augment import augment
 from edgeseg.train.recipe import View
 from edgeseg.train.schedule import Schedule, made_ahead
 
@@ -25,22 +25,16 @@ class Feed:
     """Batches of random views of several data sets together.
 
     Order and views follow from seed, epoch and sample alone: not from how many threads make them, nor from how many
-    processes share them. batch, share: as in `Schedule`, with its error. mix: share of the views that half of the classes
-    of another view are laid over. counts: int64 [classes], how many labelled pixels there are of each.
+    processes share them. batch, share: as in `Schedule`, with its error. counts: int64 [classes], how many labelled pixels
+    there are of each.
     """
 
     def __init__(
-        self,
-        sets: Sequence[Samples],
-        view: View,
-        batch: int,
-        seed: int,
-        share: tuple[int, int] = (0, 1),
-        mix: float = 0.0,
+        self, sets: Sequence[Samples], view: View, batch: int, seed: int, share: tuple[int, int] = (0, 1)
     ) -> None:
         self._where = [(samples, index) for samples in sets for index in range(len(samples))]
         self._kept: dict[int, Batch] = {}
-        self._view, self._seed, self._mix = view, seed, mix
+        self._view, self._seed = view, seed
         self._schedule = Schedule(len(self._where), batch, seed, share)
         self.counts = self._count(len(sets[0].classes))
 
@@ -60,12 +54,8 @@ class Feed:
 
     def view(self, epoch: int, index: int) -> Batch:
         """Returns the random view of one sample in an epoch, without the batch axis."""
-        rng = np.random.default_rng((self._seed, epoch, index))
-        view = augment(*self._read(index), self._view, rng)
-        if not self._mix or rng.random() >= self._mix:
-            return view
-        other = augment(*self._read(int(rng.integers(len(self)))), self._view, rng)
-        return class_mix(view, other, rng)
+        image, labels = self._read(index)
+        return augment(image, labels, self._view, np.random.default_rng((self._seed, epoch, index)))
 
     def _count(self, classes: int) -> NDArray[np.int64]:
         total = np.zeros(IGNORE_ID + 1, np.int64)

@@ -158,9 +158,6 @@ class Recipe:
     mosaic: float = 0.0
     """Share of the views that show four images, each at half the zoom; for instances alone."""
 
-    class_mix: float = 0.0
-    """Share of the views that half of the classes of another are laid over; for semantic models alone."""
-
     clip: float = 5.0
     """Largest norm of the gradient; a step where it is not finite is left out."""
 
@@ -197,7 +194,7 @@ class Recipe:
                 raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}: give 1 or more")
         if not 0 <= self.highest_lr < math.inf:
             raise UsageError(f"--lr is {self.lr}: give 0 or more")
-        for name in ("copy_paste", "mosaic", "class_mix"):
+        for name in ("copy_paste", "mosaic"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}: give a share from 0 to 1")
         if self.seed < 0:

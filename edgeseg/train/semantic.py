@@ -53,8 +53,7 @@ class Semantic:
         self.classes, self.palette = sets[0].classes, sets[0].palette
         self.terms = "; ".join(dict.fromkeys(samples.terms for samples in sets))
         self.input_size = recipe.view.input_size
-        share = (peers.rank, peers.count)
-        self.feed = Feed(sets, recipe.view, recipe.batch, recipe.seed, share, recipe.class_mix)
+        self.feed = Feed(sets, recipe.view, recipe.batch, recipe.seed, (peers.rank, peers.count))
         self._normalise = Normalise().to(peers.device)
         self._weights = class_weights(self.feed.counts, recipe.class_power).to(peers.device)
         self._teacher = _teacher(recipe.teacher, self.classes, peers.device) if recipe.teacher else None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-import cv2
 import numpy as np
 import pytest
 
 from edgeseg.data.classes import IGNORE_ID
-from edgeseg.train.augment import augment, class_mix
+from edgeseg.train.augment import augment
 from edgeseg.train.recipe import View
 
 
@@ -132,31 +131,3 @@ def test_only_a_share_of_the_views_is_blurred() -> None:
     half = dataclasses.replace(view, blur=0.5)
     pairs = [[augment(image, labels, v, np.random.default_rng(seed))[0] for v in (view, half)] for seed in range(60)]
     assert 15 < sum(not np.array_equal(sharp, other) for sharp, other in pairs) < 45
-
-
-def test_class_mix_lays_half_of_the_classes_but_never_the_background_over_another_view() -> None:
-    below = np.full((64, 96, 3), 50, np.uint8), np.full((32, 48), 7, np.uint8)
-    labels = np.zeros((32, 48), np.uint8)
-    labels[:, :8], labels[:, 16:24], labels[:, 40:] = 1, 2, IGNORE_ID
-    above = np.full((64, 96, 3), 200, np.uint8), labels
-    met = set()
-    for seed in range(20):
-        image, judged = class_mix(below, above, np.random.default_rng(seed))
-        laid = judged != 7
-        chosen = set(np.unique(judged[laid]).tolist())
-        met |= chosen
-        assert len(chosen) == 1
-        np.testing.assert_array_equal(laid, labels == chosen.pop())
-        inner = np.repeat(np.repeat(laid, 2, axis=0), 2, axis=1)
-        # But for the seam, one pixel to each side, every pixel is wholly of the one or of the other view.
-        seam = cv2.dilate(inner.astype(np.uint8), np.ones((3, 3))) != cv2.erode(inner.astype(np.uint8), np.ones((3, 3)))
-        assert (image[inner & ~seam] == 200).all()
-        assert (image[~inner & ~seam] == 50).all()
-    assert met == {1, 2}
-
-
-def test_a_view_of_nothing_but_background_lends_nothing() -> None:
-    below, above = _scene(), (np.zeros_like(_scene()[0]), np.zeros_like(_scene()[1]))
-    image, labels = class_mix(below, above, np.random.default_rng(0))
-    np.testing.assert_array_equal(image, below[0])
-    np.testing.assert_array_equal(labels, below[1])

@@ -122,27 +122,6 @@ def test_several_data_sets_are_mixed_into_one_order() -> None:
             assert set(np.unique(judged)) - {IGNORE_ID} == {int(image[0, 0, 0] >= 200)}
 
 
-class Framed(Plain):
-    """Pictures of one grey, with the class `class_id` in the middle alone."""
-
-    def __getitem__(self, index: int) -> Sample:
-        name, image, _ = super().__getitem__(index)
-        labels = np.zeros((32, 32), np.uint8)
-        labels[8:24, 8:24] = self.class_id
-        return name, image, labels
-
-
-def test_the_share_of_the_views_that_are_mixed_is_the_one_asked_for() -> None:
-    samples: list[Samples] = [Plain(*range(100)), Framed(*range(100, 200), class_id=1)]
-    shares = []
-    for mix in (0.0, 0.5, 1.0):
-        views = [Feed(samples, STILL, 4, 0, mix=mix).view(0, index) for index in range(100)]
-        shares.append(float(np.mean([(labels == 1).any() for _, labels in views])))
-    # Half of those that are drawn have a class to lend.
-    assert shares[0] == 0
-    assert 0.12 < shares[1] < 0.4 < shares[2] < 0.65
-
-
 def test_what_is_beyond_the_memory_budget_is_decoded_anew_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     def seen(budget: int) -> tuple[list[Batch], list[int]]:
         monkeypatch.setattr(feed, "KEPT_BYTES", budget)

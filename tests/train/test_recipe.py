@@ -20,7 +20,6 @@ from edgeseg.train.recipe import Objective, Recipe, View
         ({"lr": float("nan")}, "--lr is nan: give 0 or more"),
         ({"seed": -1}, "--seed is -1: give 0 or more"),
         ({"mosaic": 1.5}, "--mosaic is 1.5: give a share from 0 to 1"),
-        ({"class_mix": -0.1}, "--class-mix is -0.1: give a share from 0 to 1"),
         ({"view": View(input_size=(480, 360))}, "--view.input-size is 480 360: give multiples of 32"),
         ({"view": View(crop=(0, 32))}, "--view.crop is 0 32: give multiples of 32"),
         ({"teacher": Path("big.safetensors")}, "--teacher and --objective.distill go together"),
