@@ -71,10 +71,10 @@ class Identity:
         true_keys = [(self._stream, int(number)) for number in truth.ids[judged]]
         answers = answer.ids
         pairs = self._pair(true_keys, answers, np.where(same, overlap, 0)[judged])
-        outside = np.all(overlap[~judged] < OVERLAP, axis=0).reshape(len(answer))
-        outside &= answer.cutouts.areas() >= self._least
-        outside[list(pairs.values())] = True
-        self._count(true_keys, answers, same[judged], outside)
+        counted = np.all(overlap[~judged] < OVERLAP, axis=0).reshape(len(answer))
+        counted &= answer.cutouts.areas() >= self._least
+        counted[list(pairs.values())] = True
+        self._count(true_keys, answers, same[judged], counted)
         self._iou += float(sum(overlap[judged][pair] for pair in pairs.items()))
         for row, key in enumerate(true_keys):
             self._follow(key, int(answers[pairs[row]]) if row in pairs else None)
@@ -147,14 +147,14 @@ class Identity:
         return {int(row): int(column) for row, column in zip(rows, columns, strict=True) if worth[row, column] > 0}
 
     def _count(
-        self, true: list[_Key], answered: NDArray[np.int64], same: NDArray[np.bool_], outside: NDArray[np.bool_]
+        self, true: list[_Key], answered: NDArray[np.int64], same: NDArray[np.bool_], counted: NDArray[np.bool_]
     ) -> None:
         for key in true:
             self._true[key] = self._true.get(key, 0) + 1
-        for number in answered[outside]:
+        for number in answered[counted]:
             key = (self._stream, int(number))
             self._answered[key] = self._answered.get(key, 0) + 1
-        for row, column in np.argwhere(same & outside):
+        for row, column in np.argwhere(same & counted):
             pair = true[row], (self._stream, int(answered[column]))
             self._shared[pair] = self._shared.get(pair, 0) + 1
 

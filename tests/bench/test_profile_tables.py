@@ -27,6 +27,11 @@ def test_the_table_replaces_what_stands_between_the_markers_and_nothing_else(tmp
     assert readme.read_text() == once
 
 
+def test_every_day_on_which_a_row_was_measured_is_named() -> None:
+    rows = [drawn_row(1), {**drawn_row(2), "date": "2025-12-31T23:59:00+00:00"}, drawn_row(3)]
+    assert "cores, 2025-12-31, 2026-01-01, by `edgeseg profile`" in markdown_table(rows)
+
+
 def test_an_accuracy_over_images_that_were_trained_on_is_marked() -> None:
     plain, seen = drawn_row(), drawn_row()
     seen["trained_on"] = True

@@ -121,16 +121,17 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _footnote(rows: Sequence[Row]) -> str:
-    """What the table was measured on. Rows of several machines or days are told apart by the JSON, not here."""
+    """What the table was measured on, and on which days. Rows of several machines are told apart by the JSON, not here."""
     if not rows:
         return "Nothing was profiled."
     row = rows[0]
     machine = row["machine"]
+    days = ", ".join(sorted({each["date"][:10] for each in rows}))
     judged = sorted(
         {f"{each['data'].partition(':')[0]} {each['split']}, {each['images']} images" for each in rows if each["data"]}
     )
     return (
-        f"{machine['processor']}, {machine['cores']} cores, {row['date'][:10]}, by `edgeseg profile`: "
+        f"{machine['processor']}, {machine['cores']} cores, {days}, by `edgeseg profile`: "
         f"FPS (95 % confidence) over a clip as fast as it goes ({row['source']}), age of a mask from a live source of "
         f"{row['paced_fps']:g} FPS; accuracy on {'; '.join(judged) or 'nothing'}."
         + " † trained on these images: expect less of unseen ones."
