@@ -30,5 +30,5 @@ class Train(Recipe):
         console_beside(self.json).print(
             f"{checkpoint}; next: edgeseg export {checkpoint} --out engines/NAME", soft_wrap=True
         )
-        write_json(self.json, {"checkpoint": str(checkpoint), "epochs": self.epochs})
+        write_json(self.json, {"checkpoint": str(checkpoint)})
         return 0

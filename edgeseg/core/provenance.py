@@ -13,7 +13,7 @@ def unplaced(address: str) -> str:
     if kind == "street" or not colon:
         return address
     folder, split = split_of(where)
-    folder, *options = folder.split(",") if kind == "coco" else [folder]
+    folder, *options = folder.split(",") if kind in ("camvid", "coco") else [folder]
     name = ",".join([Path(folder).expanduser().resolve().name, *options])
     return f"{kind}:{name}@{split}" if split else f"{kind}:{name}"
 

@@ -5,9 +5,10 @@ ROOT/<split>/NAME.jpg|png      ROOT/<split>annot/NAME.png
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from edgeseg.core.errors import EdgesegError
+from edgeseg.core.errors import EdgesegError, UsageError, did_you_mean
 from edgeseg.data.classes import IGNORE_ID, STREET_CLASSES, STREET_PALETTE
 from edgeseg.data.files import id_table, images_in, read_image, read_labels
 from edgeseg.data.protocol import Sample
@@ -16,23 +17,29 @@ UNLABELLED = len(STREET_CLASSES)
 
 
 class CamVid:
-    """One split, in the order of the file names.
+    """One split, or several as "train+val", in the order of the file names.
 
-    Raises EdgesegError for an empty split and an image without labels at opening, for files that are not sound at reading.
+    sequences: the drives to take, by the beginning of the file names ("0006R0"); empty = all. Frames of one drive are near
+    duplicates: a model is judged honestly on drives that it never saw.
+    Raises UsageError for a sequence that the splits do not have; EdgesegError for an empty split and an image without labels at
+    opening, for files that are not sound at reading.
     """
 
     classes = STREET_CLASSES
     palette = STREET_PALETTE
     terms = "CamVid: personal and research use, non-commercial"
 
-    def __init__(self, root: Path, split: str) -> None:
-        folder, self._labels = root / split, root / f"{split}annot"
-        self._images = images_in(folder)
-        if not self._images:
-            raise EdgesegError(f"{folder}: no images in it; CamVid's folder holds {split}/ and {split}annot/")
+    def __init__(self, root: Path, split: str, sequences: Sequence[str] = ()) -> None:
+        self._images = [image for part in split.split("+") for image in _images_of(root, part)]
+        if sequences:
+            known = sorted({_sequence_of(image) for image in self._images})
+            for name in sequences:
+                if name not in known:
+                    raise UsageError(f"{root}, {split}: no sequence {name!r}; {did_you_mean(name, known)}")
+            self._images = [image for image in self._images if _sequence_of(image) in sequences]
         for image in self._images:
-            if not self._label_of(image).is_file():
-                raise EdgesegError(f"{self._label_of(image)}: missing, the labels of {image.name}; unpack CamVid anew")
+            if not _label_of(image).is_file():
+                raise EdgesegError(f"{_label_of(image)}: missing, the labels of {image.name}; unpack CamVid anew")
         self._table = id_table({**{i: i for i in range(UNLABELLED)}, UNLABELLED: IGNORE_ID})
 
     def __len__(self) -> int:
@@ -41,7 +48,19 @@ class CamVid:
     def __getitem__(self, index: int) -> Sample:
         path = self._images[index]
         image = read_image(path)
-        return path.stem, image, read_labels(self._label_of(path), image, self._table)
+        return path.stem, image, read_labels(_label_of(path), image, self._table)
 
-    def _label_of(self, image: Path) -> Path:
-        return self._labels / f"{image.stem}.png"
+
+def _images_of(root: Path, split: str) -> list[Path]:
+    images = images_in(root / split)
+    if not images:
+        raise EdgesegError(f"{root / split}: no images in it; CamVid's folder holds {split}/ and {split}annot/")
+    return images
+
+
+def _label_of(image: Path) -> Path:
+    return image.parent.with_name(f"{image.parent.name}annot") / f"{image.stem}.png"
+
+
+def _sequence_of(image: Path) -> str:
+    return image.name.partition("_")[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edgeseg.core.errors import EdgesegError, UsageError, did_you_mean
@@ -14,7 +14,7 @@ __all__ = ["Sample", "Samples", "open_samples"]
 def open_samples(address: str, split: str) -> Samples:
     """Opens one split of a data set.
 
-    address: `camvid:DIR`, `cityscapes:DIR`, `coco:DIR[,classes=person+car]`, `folder:DIR` or `street:frames=N,seed=S`.
+    address: `camvid:DIR[,sequences=A+B]`, `cityscapes:DIR`, `coco:DIR[,classes=person+car]`, `folder:DIR` or `street:frames=N,seed=S`.
     split: "train", "val", or what else the data set has; the street's is its seed.
     Raises UsageError for an address that can't be read, EdgesegError for a data set that is not sound.
     """
@@ -34,7 +34,8 @@ def open_samples(address: str, split: str) -> Samples:
 def _camvid(where: str, split: str) -> Samples:
     from edgeseg.data.camvid import CamVid
 
-    return CamVid(_folder(where), split)
+    folder, options = _options("camvid", where, {"sequences": "DRIVE+DRIVE, to take those alone"})
+    return CamVid(_folder(folder), split, options.get("sequences", "").split("+") if options else ())
 
 
 def _cityscapes(where: str, split: str) -> Samples:
@@ -46,14 +47,8 @@ def _cityscapes(where: str, split: str) -> Samples:
 def _coco(where: str, split: str) -> Samples:
     from edgeseg.data.coco import Coco
 
-    folder, *options = where.split(",")
-    categories = ["person"]
-    for option in options:
-        name, _, value = option.partition("=")
-        if name != "classes" or not value:
-            raise UsageError(f"{option!r} in 'coco:{where}' is not classes=NAME+NAME, COCO's categories to tell apart")
-        categories = value.split("+")
-    return Coco(_folder(folder), split, categories)
+    folder, options = _options("coco", where, {"classes": "NAME+NAME, COCO's categories to tell apart"})
+    return Coco(_folder(folder), split, options.get("classes", "person").split("+"))
 
 
 def _label_folder(where: str, split: str) -> Samples:
@@ -71,6 +66,19 @@ def _street(where: str, split: str) -> Samples:
         return StreetSamples(**{"seed": 1000, **numbers})
     except (TypeError, ValueError) as error:
         raise UsageError(f"'street:{where}' is not street:frames=N,seed=S with whole numbers") from error
+
+
+def _options(kind: str, where: str, known: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Divides FOLDER[,name=value]... known: the names, and what each is, for the UsageError that another one raises."""
+    folder, *given = where.split(",")
+    options: dict[str, str] = {}
+    for option in given:
+        name, _, value = option.partition("=")
+        if name not in known or not value:
+            choices = " or ".join(f"{one}={what}" for one, what in known.items())
+            raise UsageError(f"{option!r} in '{kind}:{where}' is not {choices}")
+        options[name] = value
+    return folder, options
 
 
 def _folder(where: str) -> Path:

@@ -10,6 +10,7 @@ from edgeseg.core.errors import UsageError, did_you_mean
 MODELS: dict[str, str] = {
     "bisenetv2": "edgeseg.models.bisenet_v2:BiSeNetV2",
     "bisenet-mobilenetv2": "edgeseg.models.bisenet:BiSeNetMobileNetV2",
+    "deeplabv3plus-mobilenetv2": "edgeseg.models.deeplabv3plus:DeepLabV3PlusMobileNetV2",
     "fast-scnn": "edgeseg.models.fast_scnn:FastSCNN",
     "yolact-mobilenetv2": "edgeseg.models.yolact:Yolact",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -17,7 +18,7 @@ Pixels = NDArray[np.uint8]
 Batch = tuple[Pixels, Pixels]
 """images uint8 [N, h, w, 3] BGR, labels uint8 [N, h / label_stride, w / label_stride]."""
 
-KEPT_BYTES = 6 << 30
+KEPT_BYTES = 8 << 30
 """Decoded samples that stay in memory; what is beyond is decoded anew each time."""
 
 
@@ -25,15 +26,28 @@ class Feed:
     """Batches of random views of several data sets together.
 
     Order and views follow from seed, epoch and sample alone: not from how many threads make them, nor from how many
-    processes share them. batch, share: as in `Schedule`, with its error. counts: int64 [classes], how many labelled pixels
-    there are of each.
+    processes share them. batch, share: as in `Schedule`, with its error. repeat: how often an epoch goes through each of the
+    sets, once each if empty. counts: int64 [classes], how many labelled pixels an epoch meets of each.
     """
 
     def __init__(
-        self, sets: Sequence[Samples], view: View, batch: int, seed: int, share: tuple[int, int] = (0, 1)
+        self,
+        sets: Sequence[Samples],
+        view: View,
+        batch: int,
+        seed: int,
+        share: tuple[int, int] = (0, 1),
+        repeat: Sequence[int] = (),
     ) -> None:
-        self._where = [(samples, index) for samples in sets for index in range(len(samples))]
-        self._kept: dict[int, Batch] = {}
+        times = repeat or [1] * len(sets)
+        self._where = [
+            (number, index)
+            for number, samples in enumerate(sets)
+            for _ in range(times[number])
+            for index in range(len(samples))
+        ]
+        self._sets = sets
+        self._kept: dict[tuple[int, int], Batch] = {}
         self._view, self._seed = view, seed
         self._schedule = Schedule(len(self._where), batch, seed, share)
         self.counts = self._count(len(sets[0].classes))
@@ -54,23 +68,23 @@ class Feed:
 
     def view(self, epoch: int, index: int) -> Batch:
         """Returns the random view of one sample in an epoch, without the batch axis."""
-        image, labels = self._read(index)
+        image, labels = self._read(self._where[index])
         return augment(image, labels, self._view, np.random.default_rng((self._seed, epoch, index)))
 
     def _count(self, classes: int) -> NDArray[np.int64]:
         total = np.zeros(IGNORE_ID + 1, np.int64)
         size = 0
-        for index in range(len(self._where)):
-            image, labels = self._read(index)
-            total += np.bincount(labels.ravel(), minlength=IGNORE_ID + 1)
+        for where, times in Counter(self._where).items():
+            image, labels = self._read(where)
+            total += times * np.bincount(labels.ravel(), minlength=IGNORE_ID + 1)
             size += image.nbytes + labels.nbytes
             if size < KEPT_BYTES:
-                self._kept[index] = (image, labels)
+                self._kept[where] = (image, labels)
         return total[:classes]
 
-    def _read(self, index: int) -> Batch:
-        if index in self._kept:
-            return self._kept[index]
-        samples, position = self._where[index]
-        _, image, labels = samples[position]
+    def _read(self, where: tuple[int, int]) -> Batch:
+        if where in self._kept:
+            return self._kept[where]
+        number, position = where
+        _, image, labels = self._sets[number][position]
         return image, labels

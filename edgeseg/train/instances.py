@@ -20,7 +20,7 @@ from edgeseg.train.instance_losses import InstanceTarget, YolactLoss
 from edgeseg.train.normalise import Normalise
 from edgeseg.train.peers import Peers
 from edgeseg.train.recipe import Recipe, View
-from edgeseg.train.start import begin_from, begin_from_imagenet
+from edgeseg.train.start import begin_from, begin_from_backbone
 from edgeseg.vision.instances import decode_instances
 from edgeseg.vision.precision import LEAST_SCORE, AveragePrecision
 
@@ -56,7 +56,7 @@ class InstanceTask:
         if recipe.start is not None:
             begin_from(recipe.start, network, recipe.model, self._some_images())
         elif recipe.backbone is not None:
-            begin_from_imagenet(recipe.backbone, network, recipe.model, self._some_images())
+            begin_from_backbone(recipe.backbone, network, recipe.model, self._some_images())
         return network, network
 
     def loss(self, trainee: nn.Module, batch: Batch) -> Tensor:

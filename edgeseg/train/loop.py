@@ -25,7 +25,8 @@ from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.models import INSTANCE_MODELS
 from edgeseg.train import checkpoint, diary
 from edgeseg.train.instances import InstanceTask
-from edgeseg.train.mixed import spare_dilated
+from edgeseg.train.dilated import compute_without_dilation
+from edgeseg.train.frozen import backbone_of, freeze_blocks, freeze_norm
 from edgeseg.train.peers import Peers, joined
 from edgeseg.train.qat import Rounding
 from edgeseg.train.recipe import Recipe
@@ -51,8 +52,8 @@ def train(recipe: Recipe) -> Path:
         run = _Run(recipe, peers)
         with _progress(peers) as progress:
             steps = run.task.feed.steps
-            task = progress.add_task(recipe.model, total=recipe.epochs * steps, completed=run.epoch * steps, note="")
-            while run.epoch < recipe.epochs:
+            task = progress.add_task(recipe.model, total=run.epochs * steps, completed=run.epoch * steps, note="")
+            while run.epoch < run.epochs:
                 begun = time.monotonic()
                 loss = run.train_epoch(lambda: progress.advance(task))
                 if peers.first:
@@ -119,6 +120,7 @@ class _Run:
         self._build()
         self.terms = terms_with_start(self.task.terms, recipe.start, recipe.backbone, recipe.teacher)
         recipe.out.mkdir(parents=True, exist_ok=True)
+        self.epochs = recipe.epochs or math.ceil(recipe.steps / self.task.feed.steps)
         self.epoch, self.best, self.left_out = 0, 0.0, 0
         if recipe.resume:
             self.epoch, self.best = checkpoint.load_state(recipe.out, self.parts, self.optimiser)
@@ -128,15 +130,24 @@ class _Run:
         trainee, self.network = self.task.build()
         trainee.to(**place)
         self.averaged = copy.deepcopy(self.network).requires_grad_(False)
-        if self.recipe.mixed:
-            spare_dilated(trainee)
+        self._freeze()
+        if not self.recipe.qat:
+            compute_without_dilation(trainee)
         self.parts = {"trainee": trainee, "averaged": self.averaged}
-        self.trained = list(trainee.parameters())
+        self.trained = [parameter for parameter in trainee.parameters() if parameter.requires_grad]
         self.trainee = self.peers.shared(trainee)
-        self.optimiser = _optimiser(self.trained, self.recipe)
+        backbone = {id(parameter) for parameter in _parameters_of(getattr(self.network, "backbone", None))}
+        self.optimiser = _optimiser(self.trained, backbone, self.recipe)
         self.rounding: Rounding | None = None
         if self.recipe.qat:
             self._round()
+
+    def _freeze(self) -> None:
+        recipe = self.recipe
+        if recipe.frozen_norm:
+            freeze_norm(backbone_of(self.network, recipe.model, "--frozen-norm"))
+        if recipe.frozen_blocks:
+            freeze_blocks(backbone_of(self.network, recipe.model, "--frozen-blocks"), recipe.frozen_blocks)
 
     def _round(self) -> None:
         """Has the network and its average compute as their INT8 graphs will, with ranges observed on the first batches."""
@@ -157,7 +168,7 @@ class _Run:
         steps = self.task.feed.steps
         for step, batch in enumerate(self.task.feed.batches(self.epoch)):
             done = self.epoch * steps + step
-            self._set_rate(done / (self.recipe.epochs * steps))
+            self._set_rate(done / (self.epochs * steps))
             loss = self._step(batch)
             if not math.isfinite(loss):
                 raise EdgesegError(
@@ -173,7 +184,7 @@ class _Run:
 
     def _set_rate(self, done: float) -> None:
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(done, self.recipe)
+            group["lr"] = learning_rate(done, self.recipe) * group["factor"]
 
     def _step(self, batch: Any) -> float:
         loss = self.task.loss(self.trainee, batch)
@@ -190,16 +201,15 @@ class _Run:
     @torch.no_grad()
     def _average(self, done: int) -> None:
         decay = min(self.recipe.ema, (1 + done) / (10 + done))
-        current = self.network.state_dict()
-        for name, mean in self.averaged.state_dict().items():
-            if mean.is_floating_point():
-                mean.lerp_(current[name], 1 - decay)
-            else:
-                mean.copy_(current[name])
+        current, averages = self.network.state_dict(), self.averaged.state_dict()
+        floats = [name for name, mean in averages.items() if mean.is_floating_point()]
+        torch._foreach_lerp_([averages[name] for name in floats], [current[name] for name in floats], 1 - decay)
+        for name in averages.keys() - set(floats):
+            averages[name].copy_(current[name])
 
     def close_epoch(self, loss: float, begun: float) -> diary.Entry:
         """Measures if it is time to, saves, and writes the diary. begun: `time.monotonic` at the epoch's start."""
-        due = self.epoch % self.recipe.measure_every == 0 or self.epoch == self.recipe.epochs
+        due = self.epoch % self.recipe.measure_every == 0 or self.epoch == self.epochs
         figure, per_class = (self.task.measure(self.averaged) if due else None) or (math.nan, {})
         self._save(figure)
         rate, seconds = self.optimiser.param_groups[0]["lr"], time.monotonic() - begun
@@ -219,7 +229,7 @@ class _Run:
             palette=task.palette,
             input_size=task.input_size,
             terms=self.terms,
-            training={**recipe, "epochs_done": self.epoch, **ranges},
+            training={**recipe, "epochs": self.epochs, "steps": self.epochs * task.feed.steps, "epochs_done": self.epoch, **ranges},
             metrics=(measured,) if math.isfinite(figure) else (),
         )
         if figure > self.best:
@@ -237,15 +247,23 @@ def learning_rate(done: float, recipe: Recipe) -> float:
     return recipe.highest_lr * (left**0.9 if recipe.schedule == "poly" else 0.5 * (1 - math.cos(math.pi * left)))
 
 
-def _optimiser(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
-    """Weight decay holds for convolution kernels, not for biases and batch norm."""
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def _optimiser(parameters: list[nn.Parameter], backbone: set[int], recipe: Recipe) -> torch.optim.Optimizer:
+    """Weight decay holds for convolution kernels, not for biases and batch norm. backbone: ids of parameters with a rate of
+    their own; "factor" of a group is what its rate is a multiple of the recipe's by."""
+    groups: list[dict[str, Any]] = []
+    for inside, factor in ((False, 1.0), (True, recipe.backbone_lr)):
+        own = [p for p in parameters if (id(p) in backbone) == inside]
+        for kernels, decay in ((True, recipe.weight_decay), (False, 0.0)):
+            some = [p for p in own if (p.ndim > 1) == kernels]
+            if some:
+                groups.append({"params": some, "weight_decay": decay, "factor": factor})
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(groups, lr=recipe.highest_lr)
     return torch.optim.SGD(groups, lr=recipe.highest_lr, momentum=0.9, nesterov=True)
+
+
+def _parameters_of(module: nn.Module | None) -> list[nn.Parameter]:
+    return [] if module is None else list(module.parameters())
 
 
 def _progress(peers: Peers) -> Progress:

@@ -116,8 +116,14 @@ class Recipe:
     out: Path
     """Folder for checkpoints and the log."""
 
-    epochs: int = 100
-    """How often to go through the data."""
+    repeat: tuple[int, ...] = ()
+    """How often an epoch goes through each of the data sets, in their order; once each unless given. For labels a pixel alone."""
+
+    epochs: int | None = None
+    """How often to go through the data, in place of --steps."""
+
+    steps: int = 3000
+    """How long to train: whole epochs until so many steps are done, whatever the number of images."""
 
     val: str = ""
     """Labelled images to measure on while training, KIND:WHERE; the best weights are kept by it."""
@@ -136,6 +142,9 @@ class Recipe:
 
     lr: float | None = None
     """Highest learning rate; 0.05 unless given, 0.001 with --qat."""
+
+    backbone_lr: float = 1.0
+    """Learning rate of a MobileNetV2 backbone as a multiple of --lr: less keeps what its weights know."""
 
     warmup: float = 0.05
     """Share of the run in which the learning rate rises."""
@@ -176,6 +185,12 @@ class Recipe:
     backbone: Path | None = None
     """ImageNet weights of MobileNetV2, batch norm folded, for the networks that are built on it."""
 
+    frozen_norm: bool = False
+    """Keep the statistics of the backbone's batch norm, which those of a few views would not better; saves time, too."""
+
+    frozen_blocks: int = 0
+    """Keep the weights of the backbone's stem and of so many of its blocks, if more than 0."""
+
     teacher: Path | None = None
     """A checkpoint of the same classes whose answers to learn from (see --objective.distill)."""
 
@@ -189,11 +204,18 @@ class Recipe:
     objective: Objective = field(default_factory=Objective)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "measure_every"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}: give 1 or more")
+        for name in ("epochs", "steps", "batch", "measure_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"--{name.replace('_', '-')} is {value}: give 1 or more")
         if not 0 <= self.highest_lr < math.inf:
             raise UsageError(f"--lr is {self.lr}: give 0 or more")
+        if not 0 <= self.backbone_lr < math.inf:
+            raise UsageError(f"--backbone-lr is {self.backbone_lr}: give 0 or more")
+        if self.frozen_blocks < 0:
+            raise UsageError(f"--frozen-blocks is {self.frozen_blocks}: give 0 or more")
+        if self.repeat and (len(self.repeat) != len(self.data) or min(self.repeat) < 1):
+            raise UsageError(f"--repeat {' '.join(map(str, self.repeat))}: give 1 or more for each --data, in their order")
         for name in ("copy_paste", "mosaic"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}: give a share from 0 to 1")

@@ -20,7 +20,7 @@ from edgeseg.train.measure import judge
 from edgeseg.train.normalise import Normalise
 from edgeseg.train.peers import Peers
 from edgeseg.train.recipe import Objective, Recipe
-from edgeseg.train.start import begin_from, begin_from_imagenet
+from edgeseg.train.start import begin_from, begin_from_backbone
 
 START_IMAGES = 32
 """Views on which the batch norms of weights that come folded are set."""
@@ -53,7 +53,8 @@ class Semantic:
         self.classes, self.palette = sets[0].classes, sets[0].palette
         self.terms = "; ".join(dict.fromkeys(samples.terms for samples in sets))
         self.input_size = recipe.view.input_size
-        self.feed = Feed(sets, recipe.view, recipe.batch, recipe.seed, (peers.rank, peers.count))
+        share = (peers.rank, peers.count)
+        self.feed = Feed(sets, recipe.view, recipe.batch, recipe.seed, share, recipe.repeat)
         self._normalise = Normalise().to(peers.device)
         self._weights = class_weights(self.feed.counts, recipe.class_power).to(peers.device)
         self._teacher = _teacher(recipe.teacher, self.classes, peers.device) if recipe.teacher else None
@@ -65,7 +66,7 @@ class Semantic:
         if recipe.start is not None:
             begin_from(recipe.start, network, recipe.model, self._some_images())
         elif recipe.backbone is not None:
-            begin_from_imagenet(recipe.backbone, network, recipe.model, self._some_images())
+            begin_from_backbone(recipe.backbone, network, recipe.model, self._some_images())
         # Heads begin from nothing, and would pull at a network that is done but for its rounding.
         heads = AuxiliaryHeads(network.feature_channels, classes) if recipe.auxiliary and not recipe.qat else None
         return Trainee(network, heads), network

@@ -1,4 +1,4 @@
-"""What a training run begins from: a checkpoint, a bundle's deployed weights, or a backbone that saw ImageNet."""
+"""What a training run begins from: a checkpoint, a bundle's deployed weights, or a backbone that saw ImageNet or COCO."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ from edgeseg.core.catalog import open_bundle
 from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.models.folding import HALF, unfold
 from edgeseg.models.layers import SegmentationNetwork
-from edgeseg.models.mobilenet import MobileNetV2, load_imagenet
+from edgeseg.models.deeplabv3plus import DeepLabV3PlusMobileNetV2, is_deeplab, load_deeplab
+from edgeseg.models.mobilenet import DEEPLAB_HALF_RANGE, half_range, load_backbone, read_folded
 from edgeseg.train.checkpoint import SUFFIX, fill_what_fits, read_tensors, read_terms
+from edgeseg.train.frozen import backbone_of
 from edgeseg.train.normalise import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB, Normalise
 
 BEGUN = "; begun from weights trained on "
 """In the terms of a model, between those of its own data and those of what it began from."""
-IMAGENET = "ImageNet (MobileNetV2)"
+IMAGENET = "ImageNet (MobileNetV2, Apache-2.0)"
+DEEPLAB = (
+    "COCO 2014 trainval without minival and Pascal VOC 2012 trainaug (DeepLabV3 on MobileNetV2, Apache-2.0), "
+    "which began from ImageNet"
+)
 
 
 def begin_from(start: Path, network: SegmentationNetwork, model: str, images: Tensor) -> None:
@@ -55,16 +61,18 @@ def begin_from(start: Path, network: SegmentationNetwork, model: str, images: Te
     unfold(network, fitting, Normalise()(images))
 
 
-def begin_from_imagenet(path: Path, network: SegmentationNetwork, model: str, images: Tensor) -> None:
-    """Fills the network's backbone (see `load_imagenet`). images: uint8 [N, H, W, 3] BGR.
+def begin_from_backbone(path: Path, network: SegmentationNetwork, model: str, images: Tensor) -> None:
+    """Fills the network's backbone, and of a DeepLabV3+ all that a file of DeepLabV3 holds (see `load_backbone`, `load_deeplab`).
 
-    Raises EdgesegError for other weights, UsageError for a network without MobileNetV2.
+    images: uint8 [N, H, W, 3] BGR. Raises EdgesegError for other weights, UsageError for a network without MobileNetV2.
     """
-    backbone = getattr(network, "backbone", None)
-    if not isinstance(backbone, MobileNetV2):
-        raise UsageError(f"{model} has no MobileNetV2 in it: leave --backbone out")
+    backbone = backbone_of(network, model, "--backbone")
     mean, std = 255 * torch.tensor(IMAGENET_MEAN_RGB), 255 * torch.tensor(IMAGENET_STD_RGB)
-    load_imagenet(backbone, path, Normalise()(images), mean, std)
+    seen = Normalise()(images)
+    if isinstance(network, DeepLabV3PlusMobileNetV2) and is_deeplab(read_folded(path)):
+        load_deeplab(network, path, seen, mean, std)
+    else:
+        load_backbone(backbone, path, seen, mean, std)
 
 
 def terms_with_start(own: str, start: Path | None, backbone: Path | None, teacher: Path | None = None) -> str:
@@ -78,7 +86,7 @@ def terms_with_start(own: str, start: Path | None, backbone: Path | None, teache
     if start is not None:
         before = read_terms(start) if start.suffix == SUFFIX else open_bundle(str(start)).terms
     elif backbone is not None:
-        before = IMAGENET
+        before = DEEPLAB if half_range(read_folded(backbone)) == DEEPLAB_HALF_RANGE else IMAGENET
     terms = BEGUN.join([own, *(link for link in before.split(BEGUN) if link not in own)])
     taught = read_terms(teacher) if teacher is not None else ""
     return terms if taught in terms else f"{terms}; taught by a model trained on {taught}"
