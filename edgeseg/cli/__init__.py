@@ -22,6 +22,7 @@ from edgeseg.cli.train import Train
 from edgeseg.cli.verify import Verify
 from edgeseg.core.errors import EdgesegError
 from edgeseg.core.packages import missing_packages_explained
+from edgeseg.train.recipe_file import expanded
 
 Verb = (
     Annotated[Run, tyro.conf.subcommand("run")]
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: Sequence[str] | None) -> Verb:
+    arguments = expanded(sys.argv[1:] if arguments is None else arguments)
     return tyro.cli(
         Verb,  # type: ignore[arg-type]  (tyro reads the annotated union; type checkers see a union object)
         prog="edgeseg",

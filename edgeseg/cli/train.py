@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -14,6 +15,12 @@ from edgeseg.train.recipe import Recipe
 @dataclass(frozen=True)
 class Train(Recipe):
     """Train a network on labelled images; a checkpoint after every epoch, to be resumed at any time."""
+
+    recipe: Annotated[Path | None, tyro.conf.arg(metavar="FILE.toml")] = None
+    """Take MODEL and every option that is not given here from this file (see recipes/)."""
+
+    data_root: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """The folder that the data sets and weights of --recipe lie in."""
 
     json: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Write where the checkpoint lies as one JSON object to this file ("-" for standard output)."""

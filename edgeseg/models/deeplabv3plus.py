@@ -30,8 +30,9 @@ RATES = (6, 12, 18)
 
 
 class DeepLabV3PlusMobileNetV2(SegmentationNetwork):
-    """MACS
+    """2.58 M convolution weights for 11 classes, 1.78 M of them MobileNetV2's (batch norm adds 37,120 until it is folded).
 
+    2.95 G multiply-accumulates at 576x384 and 11 classes, 2.26 G at 480x352.
     classes: how many logits a pixel. dropout: of whole channels before the last convolution, in training only.
     """
 

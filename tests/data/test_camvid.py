@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeseg.core.errors import EdgesegError
+from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.data.camvid import CamVid
 from edgeseg.data.samples import open_samples
 
@@ -61,3 +61,20 @@ def test_unsound_labels_name_their_file(root: Path) -> None:
 
 def test_its_address_opens_it(root: Path) -> None:
     assert len(open_samples(f"camvid:{root}", "train")) == 2
+
+
+def test_drives_are_taken_by_name_and_splits_together(tmp_path: Path) -> None:
+    for split, names in (("train", ("A_1", "A_2", "B_1")), ("val", ("C_1",))):
+        for folder, channels in ((split, 3), (f"{split}annot", 1)):
+            (tmp_path / folder).mkdir()
+            for name in names:
+                pixels = np.zeros((8, 8, channels), np.uint8).squeeze()
+                cv2.imwrite(str(tmp_path / folder / f"{name}.png"), pixels)
+    address = f"camvid:{tmp_path}"
+    both = open_samples(f"{address},sequences=A+C", "train+val")
+    assert [both[index][0] for index in range(len(both))] == ["A_1", "A_2", "C_1"]
+    assert len(open_samples(address, "train+val")) == 4
+    with pytest.raises(UsageError, match="no sequence 'D'; known: A, B"):
+        open_samples(f"{address},sequences=D", "train")
+    with pytest.raises(UsageError, match="'sequence=A' in .* is not sequences=DRIVE"):
+        open_samples(f"{address},sequence=A", "train")

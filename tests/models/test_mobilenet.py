@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edgeseg.core.errors import EdgesegError
-from edgeseg.models.mobilenet import STAGES, ConvClipped, MobileNetV2, load_imagenet
+from edgeseg.models.mobilenet import STAGES, ConvClipped, MobileNetV2, load_backbone
 from tests.models.counting import macs, weights
 
 MEAN, STD = torch.tensor([120.0, 110.0, 100.0]), torch.tensor([60.0, 55.0, 50.0])
@@ -75,7 +75,7 @@ def test_folded_weights_mean_what_they_meant_in_tensorflow(folded: Path) -> None
     # TensorFlow's own normalisation, so that a border of zeros is the same grey in both.
     grey = torch.full((3,), 127.5)
     network = MobileNetV2()
-    load_imagenet(network, folded, pixels / 127.5 - 1, grey, grey)
+    load_backbone(network, folded, pixels / 127.5 - 1, grey, grey)
     tensors = torch.load(folded, weights_only=True)
     with torch.inference_mode():
         found, expected = network.eval()(pixels / 127.5 - 1)[-1], _as_tensorflow_computes(tensors, pixels)
@@ -86,7 +86,7 @@ def test_they_take_images_of_another_normalisation(folded: Path) -> None:
     pixels = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 255
     images = (pixels - MEAN[:, None, None]) / STD[:, None, None]
     network = MobileNetV2()
-    load_imagenet(network, folded, images, MEAN, STD)
+    load_backbone(network, folded, images, MEAN, STD)
     tensors = torch.load(folded, weights_only=True)
     with torch.inference_mode():
         found = network.eval().stem(images)
@@ -99,7 +99,7 @@ def test_they_take_images_of_another_normalisation(folded: Path) -> None:
 def test_a_loaded_network_still_computes_that_when_it_begins_to_train(folded: Path) -> None:
     images = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     network = MobileNetV2()
-    load_imagenet(network, folded, images, MEAN, STD)
+    load_backbone(network, folded, images, MEAN, STD)
     with torch.no_grad():
         expected = network.eval()(images)[-1]
         torch.testing.assert_close(network.train()(images)[-1], expected, rtol=1e-3, atol=1e-3)
@@ -111,11 +111,11 @@ def test_weights_of_another_network_are_named(folded: Path, tmp_path: Path, kept
     other = tmp_path / "other.pt"
     torch.save(dict(list(tensors.items())[:kept]), other)
     with pytest.raises(EdgesegError, match=rf"other\.pt: layer {kept // 2:02d} is not MobileNetV2 1\.0's"):
-        load_imagenet(MobileNetV2(), other, torch.randn(1, 3, 32, 32), MEAN, STD)
+        load_backbone(MobileNetV2(), other, torch.randn(1, 3, 32, 32), MEAN, STD)
 
 
 def test_a_file_that_holds_no_tensors_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.pt"
     path.write_text("not weights")
     with pytest.raises(EdgesegError, match=r"weights\.pt: no tensors that can be read"):
-        load_imagenet(MobileNetV2(), path, torch.randn(1, 3, 32, 32), MEAN, STD)
+        load_backbone(MobileNetV2(), path, torch.randn(1, 3, 32, 32), MEAN, STD)

@@ -146,3 +146,13 @@ def test_an_at_sign_in_a_folders_name_is_no_split(street_folder: Path, tmp_path:
     (tmp_path / "me@home").mkdir()
     (tmp_path / "me@home" / "frames").symlink_to(street_folder)
     assert len(_open_sets(recipe(data=(f"camvid:{tmp_path}/me@home/frames",)), None)[0]) == 8
+
+
+def test_a_set_is_repeated_with_views_of_its_own_each_time_and_read_once() -> None:
+    few, many = Plain(*range(100, 102)), Plain(*range(200, 206), class_id=1)
+    fed = Feed([few, many], VIEW, 4, 0, repeat=(3, 1))
+    assert (len(fed), fed.steps) == (12, 3)
+    assert fed.counts.tolist() == [3 * 2 * 31 * 32, 6 * 31 * 32]
+    assert few.reads == [1, 1]
+    shown = [fed.view(0, index)[0] for index in (0, 2, 4)]
+    assert not np.array_equal(shown[0], shown[1]) or not np.array_equal(shown[1], shown[2])

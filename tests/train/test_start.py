@@ -16,7 +16,7 @@ from edgeseg.models.layers import SegmentationNetwork
 from edgeseg.train.checkpoint import About, save_weights
 from edgeseg.train.export import export
 from edgeseg.train.normalise import Normalise
-from edgeseg.train.start import begin_from, begin_from_imagenet, terms_with_start
+from edgeseg.train.start import begin_from, begin_from_backbone, terms_with_start
 
 CLASSES = ("floor", "wall", "thing")
 
@@ -98,7 +98,7 @@ def test_another_network_is_refused(deployed: tuple[str, Path, Path], images: to
 
 def test_a_network_without_mobilenet_takes_no_backbone(images: torch.Tensor) -> None:
     with pytest.raises(UsageError, match="fast-scnn has no MobileNetV2 in it"):
-        begin_from_imagenet(Path("weights.pt"), build_model("fast-scnn", 3), "fast-scnn", images)
+        begin_from_backbone(Path("weights.pt"), build_model("fast-scnn", 3), "fast-scnn", images)
 
 
 def _checkpoint_of(terms: str, folder: Path) -> Path:
@@ -108,15 +108,20 @@ def _checkpoint_of(terms: str, folder: Path) -> Path:
 
 
 def test_terms_go_from_start_to_start_and_none_is_told_twice(tmp_path: Path) -> None:
-    first = terms_with_start("Rooms: CC BY 4.0; images under their own licences", None, Path("mobilenetv2.pt"))
-    assert (
-        first
-        == "Rooms: CC BY 4.0; images under their own licences; begun from weights trained on ImageNet (MobileNetV2)"
-    )
+    torch.save({"51.weight": torch.zeros(1280, 320, 1, 1)}, tmp_path / "mobilenetv2.pt")
+    first = terms_with_start("Rooms: CC BY 4.0; images under their own licences", None, tmp_path / "mobilenetv2.pt")
+    rooms = "Rooms: CC BY 4.0; images under their own licences"
+    assert first == f"{rooms}; begun from weights trained on ImageNet (MobileNetV2, Apache-2.0)"
     start = _checkpoint_of(first, tmp_path)
     assert terms_with_start("Streets: free", start, None) == f"Streets: free; begun from weights trained on {first}"
     assert terms_with_start("Rooms: CC BY 4.0; images under their own licences", start, None) == first
     assert terms_with_start("Streets: free", None, None) == "Streets: free"
+
+
+def test_a_backbone_that_has_seen_coco_says_so(tmp_path: Path) -> None:
+    torch.save({"51.weight": torch.zeros(256, 320, 1, 1)}, tmp_path / "deeplab.pt")
+    terms = terms_with_start("Streets: free", None, tmp_path / "deeplab.pt")
+    assert terms.startswith("Streets: free; begun from weights trained on COCO 2014 trainval without minival and Pascal")
 
 
 def test_what_the_teacher_was_trained_on_is_told(tmp_path: Path) -> None:
