@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgeseg.core.classes import IGNORE_ID, STREET_CLASSES, STREET_PALETTE
 from edgeseg.core.errors import EdgesegError
-from edgeseg.data.classes import IGNORE_ID, STREET_CLASSES, STREET_PALETTE
 from edgeseg.data.files import id_table, images_in, read_image, read_labels
 from edgeseg.data.protocol import Sample
 
