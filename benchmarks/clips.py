@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.core.result import Frame
-from edgeseg.data.street import Street
 from edgeseg.streaming.sources.base import BaseSource
+from edgeseg.synthetic import Street
 
 FPS = 30
 

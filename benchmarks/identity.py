@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import edgeseg
-from edgeseg.bench.identity import Identity, street_truth
 from edgeseg.core.masks import InstanceMasks
-from edgeseg.data.street import Street
+from edgeseg.evaluate.identity import Identity, street_truth
+from edgeseg.synthetic import Street
 from edgeseg.vision.tracking import Tracker
 
 SEEDS = (1001, 1002, 1003, 1004)

@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 from edgeseg.core.catalog import open_bundle
 from edgeseg.core.cutouts import Cutouts
 from edgeseg.core.masks import InstanceMasks
-from edgeseg.data.street import Street
 from edgeseg.runtime.choose import choose as choose_engine
 from edgeseg.runtime.choose import open_engine
 from edgeseg.runtime.cpu import cpu_name
 from edgeseg.runtime.instances import InstanceSegmenter, Outputs
+from edgeseg.synthetic import Street
 from edgeseg.vision.instances import CANDIDATES, Candidates, assemble, choose, find_things
 from edgeseg.vision.overlay import paint_instances
 

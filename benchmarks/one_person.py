@@ -12,8 +12,8 @@ import argparse
 import numpy as np
 
 import edgeseg
-from edgeseg.data.classes import IGNORE_ID
-from edgeseg.data.instances import open_instances
+from edgeseg.core.classes import IGNORE_ID
+from edgeseg.data.instance_samples import open_instances
 from edgeseg.data.samples import open_samples
 
 

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 import edgeseg
 from edgeseg.streaming.meter import Meter
-from edgeseg.streaming.sinks.page.sink import PageSink
+from edgeseg.streaming.web.sink import PageSink
 
 CHROMIUM = "/usr/bin/chromium"
 SETTLE_SECONDS = 3.0

@@ -18,11 +18,11 @@ from pathlib import Path
 from statistics import median
 
 import edgeseg
-from edgeseg.bench.profile.clip import ClipSource, write_street
-from edgeseg.bench.profile.rows import Row, read_rows
-from edgeseg.bench.profile.timing import time_engine
 from edgeseg.deploy.frames import frames_of
 from edgeseg.deploy.verify import Verification, least_agreement, percent
+from edgeseg.profile.clip import ClipSource, write_street
+from edgeseg.profile.rows import Row, read_rows
+from edgeseg.profile.timing import time_engine
 
 BASE = ("onnxruntime", "fp32")
 ONE_THREAD = {BASE: "ONNX Runtime FP32", ("openvino", "bf16"): "OpenVINO BF16", ("openvino", "int8"): "OpenVINO INT8"}

@@ -25,9 +25,9 @@ from edgeseg.core.bundle import Bundle
 from edgeseg.core.catalog import open_bundle
 from edgeseg.core.masks import SemanticMask
 from edgeseg.core.result import EngineInfo, Frame, Result, Timing
-from edgeseg.data.street import Street
 from edgeseg.streaming.outgoing import Outbox
-from edgeseg.streaming.publisher import Channel
+from edgeseg.streaming.publish.publisher import Channel
+from edgeseg.synthetic import Street
 
 ROOT = Path(__file__).parents[1]
 WIDTH, HEIGHT, FPS, MASKS = 640, 360, 30, 30
@@ -76,8 +76,8 @@ from cyclonedds.core import Policy, Qos
 from cyclonedds.domain import DomainParticipant
 from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
-from edgeseg.streaming.sinks.dds import idl_type
-from edgeseg.streaming.sinks.ros_messages import IMAGE, type_store
+from edgeseg.streaming.publish.dds import idl_type
+from edgeseg.streaming.publish.ros_messages import IMAGE, type_store
 participant = DomainParticipant(0)
 qos = Qos(Policy.Reliability.Reliable(10**8), Policy.History.KeepLast(1))
 message = idl_type(type_store(), IMAGE)
@@ -132,18 +132,18 @@ except asyncio.TimeoutError:
 def opened(way: str, bundle: Bundle) -> tuple[Channel, list[str]]:
     """Returns a channel and what its receiver need be told: the name to listen to, and for a server its address."""
     if way == "shm":
-        from edgeseg.streaming.sinks.shm import ShmChannel
+        from edgeseg.streaming.publish.shm import ShmChannel
 
         return ShmChannel(NAME, bundle.classes), [NAME]
     if way == "zenoh":
-        from edgeseg.streaming.sinks.zenoh import ZenohChannel
+        from edgeseg.streaming.publish.zenoh import ZenohChannel
 
         return ZenohChannel(NAME, bundle.classes), [NAME]
     if way == "ros2":
-        from edgeseg.streaming.sinks.ros2 import Ros2Channel
+        from edgeseg.streaming.publish.ros2 import Ros2Channel
 
         return Ros2Channel(TOPIC, bundle, "benchmark"), [TOPIC]
-    from edgeseg.streaming.sinks.foxglove import FoxgloveChannel
+    from edgeseg.streaming.publish.foxglove import FoxgloveChannel
 
     channel = FoxgloveChannel(":0", bundle)
     return channel, [NAME, channel.address.replace("foxglove://", "http://")]

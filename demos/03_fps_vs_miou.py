@@ -9,9 +9,9 @@ import math
 import sys
 from pathlib import Path
 
-from edgeseg.bench.profile.budget import front
-from edgeseg.bench.profile.rows import read_rows
 from edgeseg.cli import main
+from edgeseg.profile.budget import front
+from edgeseg.profile.rows import read_rows
 
 COLUMNS, LINES = 64, 14
 QUICK = ["--data", "street:frames=6,seed=1", "--rounds", "1", "--seconds", "0.5"]

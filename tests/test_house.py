@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 import edgeseg
@@ -29,7 +30,17 @@ def test_importing_edgeseg_or_its_command_line_loads_no_heavy_package() -> None:
 
 
 def test_what_runs_on_a_robot_never_loads_torch() -> None:
-    assert "torch" not in loaded_by("import edgeseg; edgeseg.load, edgeseg.stream\nimport edgeseg.bench.accuracy")
+    assert "torch" not in loaded_by("import edgeseg; edgeseg.load, edgeseg.stream\nimport edgeseg.evaluate.accuracy")
+
+
+@pytest.mark.parametrize("for_types_too", [False, True], ids=["what runs", "what is read"])
+def test_no_file_leads_back_to_itself(for_types_too: bool) -> None:
+    graph = grimp.build_graph("edgeseg", exclude_type_checking_imports=not for_types_too, cache_dir=None)
+    steps = [(file, other) for file in graph.modules for other in graph.find_modules_directly_imported_by(file)]
+    assert len(steps) > len(graph.modules) > 200
+    ways_back = [graph.find_shortest_chain(importer=other, imported=file) for file, other in steps]
+    circles = {frozenset(way): " -> ".join((*way, way[0])) for way in ways_back if way is not None}
+    assert not circles, "\n".join(["files that import each other:", *sorted(circles.values())])
 
 
 @pytest.mark.parametrize("name", edgeseg.__all__)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from edgeseg.bench.worst import WorstFrames
     from edgeseg.core.bundle import Bundle
     from edgeseg.core.result import EngineInfo
+    from edgeseg.evaluate.worst import WorstFrames
     from edgeseg.runtime.segmenter import InstanceSegmenter, SemanticSegmenter
 
 NOTHING, NOTHING_COLOUR = "nothing", (0, 0, 0)
@@ -84,8 +84,8 @@ class Eval:
         return 0
 
     def _judge_labels(self, bundle: Bundle, console: Console) -> tuple[dict[str, Any], EngineInfo, WorstFrames | None]:
-        from edgeseg.bench.accuracy import judge
         from edgeseg.data.samples import open_samples
+        from edgeseg.evaluate.accuracy import judge
         from edgeseg.runtime.segmenter import SemanticSegmenter
 
         samples = open_samples(self.data, self.split)
@@ -96,8 +96,8 @@ class Eval:
             return figures, segmenter.engine, worst
 
     def _judge_things(self, bundle: Bundle, console: Console) -> tuple[dict[str, Any], EngineInfo, WorstFrames | None]:
-        from edgeseg.bench.instance_accuracy import judge_instances
-        from edgeseg.data.instances import open_instances
+        from edgeseg.data.instance_samples import open_instances
+        from edgeseg.evaluate.instance_accuracy import judge_instances
         from edgeseg.runtime.segmenter import InstanceSegmenter
 
         samples = open_instances(self.data, self.split)
@@ -115,7 +115,7 @@ class Eval:
         return load(bundle.path, engine=self.engine, precision=self.precision, threads=usable_cores())
 
     def _worst_frames(self, bundle: Bundle) -> WorstFrames | None:
-        from edgeseg.bench.worst import WorstFrames
+        from edgeseg.evaluate.worst import WorstFrames
 
         return WorstFrames(self.worst, bundle) if self.worst else None
 

@@ -23,8 +23,8 @@ DISTRIBUTIONS = {
 
 def gpu_findings() -> list[Finding]:
     """Returns a line for the GPU with its driver, one for TensorRT, and where both are, one for CUDA from Python."""
-    from edgeseg.runtime.gpu import find_gpu
-    from edgeseg.runtime.tensorrt_package import install_line, installed_builders
+    from edgeseg.runtime.gpu.driver import find_gpu
+    from edgeseg.runtime.gpu.tensorrt_package import install_line, installed_builders
 
     gpu, builders = find_gpu(), installed_builders()
     findings = [_gpu()]
@@ -44,8 +44,8 @@ def gpu_findings() -> list[Finding]:
 
 
 def _gpu() -> Finding:
-    from edgeseg.runtime.gpu import find_gpu
-    from edgeseg.runtime.tensorrt_package import JETSON
+    from edgeseg.runtime.gpu.driver import find_gpu
+    from edgeseg.runtime.gpu.tensorrt_package import JETSON
 
     jetson = JETSON.read_text(errors="replace").splitlines()[0].strip("# ") if JETSON.is_file() else ""
     gpu = find_gpu()
@@ -98,7 +98,7 @@ def _devices() -> tuple[list[Finding], dict[str, Device]]:
     """Returns this machine as each TensorRT that is here sees it, and a line for each that does not load."""
     from edgeseg.core.errors import EngineError
     from edgeseg.runtime.engine_file import Device
-    from edgeseg.runtime.tensorrt_package import installed_builders, load_builder
+    from edgeseg.runtime.gpu.tensorrt_package import installed_builders, load_builder
 
     findings: list[Finding] = []
     devices: dict[str, Device] = {}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from edgeseg.bench.live_truth import LiveTruth
 from edgeseg.core.errors import EdgesegError
 from edgeseg.core.result import Result
+from edgeseg.evaluate.live_truth import LiveTruth
 from edgeseg.streaming.health import Vitals
 from edgeseg.streaming.meter import Meter
 from edgeseg.streaming.pipeline import Stream
-from edgeseg.streaming.publisher import Publisher
+from edgeseg.streaming.publish.publisher import Publisher
 from edgeseg.streaming.sink import Sink
 from edgeseg.streaming.sinks.picture import Painter
 from edgeseg.vision.background import Background

@@ -17,11 +17,11 @@ from edgeseg.core.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgeseg.bench.profile.assembly import Setting
-    from edgeseg.bench.profile.budget import Budget
-    from edgeseg.bench.profile.journal import Journal
-    from edgeseg.bench.profile.plan import Plan
-    from edgeseg.bench.profile.rows import Row
+    from edgeseg.profile.assembly import Setting
+    from edgeseg.profile.budget import Budget
+    from edgeseg.profile.journal import Journal
+    from edgeseg.profile.plan import Plan
+    from edgeseg.profile.rows import Row
 
 INTERRUPTED = 130
 PART = ".part"
@@ -108,20 +108,20 @@ class Profile:
         if self.compare is not None:
             return self._compare(*self.compare, console)
         if self.read is not None:
-            from edgeseg.bench.profile.rows import read_rows
+            from edgeseg.profile.rows import read_rows
 
             self._write(self._chosen(read_rows(self.read)), console)
             return 0
         return self._measure(console)
 
     def _measure(self, console: Console) -> int:
-        from edgeseg.bench.profile.candidates import find_candidates
-        from edgeseg.bench.profile.clip import frame_of
-        from edgeseg.bench.profile.journal import Journal
-        from edgeseg.bench.profile.judging import Labelled
-        from edgeseg.bench.profile.machine import describe_machine
-        from edgeseg.bench.profile.plan import Plan, rounds_for, seconds_for
-        from edgeseg.bench.profile.timing import Pace
+        from edgeseg.profile.candidates import find_candidates
+        from edgeseg.profile.clip import frame_of
+        from edgeseg.profile.journal import Journal
+        from edgeseg.profile.judging import Labelled
+        from edgeseg.profile.machine import describe_machine
+        from edgeseg.profile.plan import Plan, rounds_for, seconds_for
+        from edgeseg.profile.timing import Pace
 
         labelled = Labelled(self.data or ("street:frames=36,seed=1",), self.split, self.images)
         with tempfile.TemporaryDirectory(prefix="edgeseg-profile-") as scratch:
@@ -218,7 +218,7 @@ class Profile:
 
     def _clip(self, folder: Path, console: Console) -> tuple[Path, str]:
         """Returns the clip, and what to call it."""
-        from edgeseg.bench.profile.clip import write_street
+        from edgeseg.profile.clip import write_street
         from edgeseg.streaming.sources.video import VideoSource
 
         if self.clip is not None:
@@ -229,9 +229,9 @@ class Profile:
             return path, write_street(path)
 
     def _write(self, rows: list[Row], console: Console) -> None:
-        from edgeseg.bench.profile.budget import write_document
-        from edgeseg.bench.profile.tables import csv_table, markdown_table, placed
         from edgeseg.cli.profile_tables import rows_table
+        from edgeseg.profile.budget import write_document
+        from edgeseg.profile.tables import csv_table, markdown_table, placed
 
         document = write_document(rows, self._budget(), shlex.join(["edgeseg", *sys.argv[1:]]))
         console.print(rows_table(rows, document["front"]))
@@ -243,7 +243,7 @@ class Profile:
         if self.markdown is not None:
             _write_text(self.markdown, placed(markdown_table(rows), self.markdown))
         if self.html is not None:
-            from edgeseg.bench.report import write_report
+            from edgeseg.profile.report import write_report
 
             write_report(self.html, {**document})
 
@@ -251,9 +251,9 @@ class Profile:
         """Prints what changed beyond noise; a JSON file gets every figure of both."""
         from dataclasses import asdict
 
-        from edgeseg.bench.profile.compare import compare
-        from edgeseg.bench.profile.rows import read_rows
         from edgeseg.cli.profile_tables import changes_table
+        from edgeseg.profile.compare import compare
+        from edgeseg.profile.rows import read_rows
 
         found = compare(read_rows(before), read_rows(after))
         for caveat in found.caveats:
@@ -269,13 +269,13 @@ class Profile:
         return 0
 
     def _budget(self) -> Budget:
-        from edgeseg.bench.profile.budget import Budget
+        from edgeseg.profile.budget import Budget
 
         return Budget(self.fps, self.max_age, self.min_miou)
 
     def _check(self) -> None:
         """Raises UsageError for options that can't be, before any work is done for them."""
-        from edgeseg.bench.profile.tables import placed
+        from edgeseg.profile.tables import placed
 
         check_json_file(self.json)
         for name, low in (("rounds", 1), ("seconds", 0.2), ("live_fps", 1), ("sustained", 1)):

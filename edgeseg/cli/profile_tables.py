@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from edgeseg.bench.profile.compare import Change, Figure
-from edgeseg.bench.profile.rows import Row
+from edgeseg.profile.compare import Change, Figure
+from edgeseg.profile.rows import Row
 
 
 def rows_table(rows: Sequence[Row], front: Sequence[str]) -> Table:

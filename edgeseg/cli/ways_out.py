@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from edgeseg.core.errors import UsageError
 
@@ -12,18 +12,42 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from edgeseg.cli.lane import LaneRun
-    from edgeseg.cli.run import Run
     from edgeseg.cli.session import Session
     from edgeseg.runtime.switching import SwitchableSegmenter
     from edgeseg.streaming.sink import Sink
-    from edgeseg.streaming.sinks.page.keeper import Keeper
     from edgeseg.streaming.sinks.window import WindowSink
+    from edgeseg.streaming.web.keeper import Keeper
 
 NUMBER = "{n}"
 """In a name: the number of the source, from 0, where there are several."""
 
 
-def open_ways_out(run: Run, session: Session, console: Console) -> None:
+class Asked(Protocol):
+    """The options of `edgeseg run` that say where results go; what they mean stands there, in `edgeseg.cli.run.Run`."""
+
+    @property
+    def source(self) -> tuple[str, ...]: ...
+    @property
+    def page(self) -> bool: ...
+    @property
+    def host(self) -> str | None: ...
+    @property
+    def port(self) -> int | None: ...
+    @property
+    def view(self) -> bool: ...
+    @property
+    def output(self) -> Path | None: ...
+    @property
+    def masks(self) -> Path | None: ...
+    @property
+    def publish(self) -> tuple[str, ...]: ...
+    @property
+    def record(self) -> Path | None: ...
+    @property
+    def classes(self) -> str | None: ...
+
+
+def open_ways_out(run: Asked, session: Session, console: Console) -> None:
     """Opens what the options of `edgeseg run` name, for every source. Raises UsageError, SinkError."""
     _check(run, several=len(session.lanes) > 1)
     for number, lane in enumerate(session.lanes):
@@ -31,13 +55,13 @@ def open_ways_out(run: Run, session: Session, console: Console) -> None:
         _open_publishers(run, lane, number, session, console)
 
 
-def open_page(run: Run, session: Session, segmenter: SwitchableSegmenter, threads: int, console: Console) -> None:
+def open_page(run: Asked, session: Session, segmenter: SwitchableSegmenter, threads: int, console: Console) -> None:
     """Serves one page for all sources, with their buttons, and opens it in a browser where it shows something live."""
     import webbrowser
 
-    from edgeseg.streaming.sinks.page.run_controls import RunControls
-    from edgeseg.streaming.sinks.page.sink import DEFAULT_HOST, DEFAULT_PORT, PageSink
     from edgeseg.streaming.sinks.window import window_reason
+    from edgeseg.streaming.web.run_controls import RunControls
+    from edgeseg.streaming.web.sink import DEFAULT_HOST, DEFAULT_PORT, PageSink
 
     several = len(session.lanes) > 1
     keepers = [_keeper(lane, f"edgeseg-{n}" if several else "edgeseg") for n, lane in enumerate(session.lanes)]
@@ -61,8 +85,8 @@ def open_page(run: Run, session: Session, segmenter: SwitchableSegmenter, thread
 def _keeper(lane: LaneRun, name: str) -> Keeper:
     """What the page's buttons keep of one source, in the folder that edgeseg was started in."""
     from edgeseg.streaming.sinks.mp4 import Mp4Sink
-    from edgeseg.streaming.sinks.page.keeper import Keeper
     from edgeseg.streaming.sinks.still import StillSink
+    from edgeseg.streaming.web.keeper import Keeper
 
     return Keeper(
         Path(),
@@ -72,7 +96,7 @@ def _keeper(lane: LaneRun, name: str) -> Keeper:
     )
 
 
-def _check(run: Run, *, several: bool) -> None:
+def _check(run: Asked, *, several: bool) -> None:
     if run.classes is not None and not run.publish and run.record is None:
         raise UsageError("--classes names what --publish and --record hand on: give one of them too")
     if (run.host is not None or run.port is not None) and not run.page:
@@ -88,7 +112,7 @@ def _check(run: Run, *, several: bool) -> None:
             )
 
 
-def _sinks(run: Run, lane: LaneRun, number: int, session: Session, console: Console) -> list[Sink]:
+def _sinks(run: Asked, lane: LaneRun, number: int, session: Session, console: Console) -> list[Sink]:
     """A run without a source that nobody would see is recorded."""
     output, still = _numbered(run.output, number), None
     window = None if run.page else _window(run, lane, number, session, console)
@@ -113,9 +137,9 @@ def _sinks(run: Run, lane: LaneRun, number: int, session: Session, console: Cons
     return sinks
 
 
-def _open_publishers(run: Run, lane: LaneRun, number: int, session: Session, console: Console) -> None:
+def _open_publishers(run: Asked, lane: LaneRun, number: int, session: Session, console: Console) -> None:
     """Opens the ways out of the process, each beside the loop."""
-    from edgeseg.streaming.publishing import open_publisher, open_recorder
+    from edgeseg.streaming.publish.publishing import open_publisher, open_recorder
 
     bundle = session.results.segmenter.bundle
     names = None if run.classes is None else [name.strip() for name in run.classes.split(",")]
@@ -130,7 +154,7 @@ def _open_publishers(run: Run, lane: LaneRun, number: int, session: Session, con
         lane.publishers.append(recorder)
 
 
-def _window(run: Run, lane: LaneRun, number: int, session: Session, console: Console) -> WindowSink | None:
+def _window(run: Asked, lane: LaneRun, number: int, session: Session, console: Console) -> WindowSink | None:
     from edgeseg.streaming.sinks.window import WindowSink, window_reason
 
     if not run.view:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeseg.core.camera import Camera
 from edgeseg.core.masks import Masks, SemanticMask
 
 
@@ -25,6 +26,10 @@ class Frame:
     0 where there is none. None where the source does not know.
     damage: why the picture must not be used ("" = it is sound): a decoder reported it broken, or it is cut short.
     stale: it lay somewhere before it was read (a network's backlog), so that it does not show what is there now.
+    depth: float32 [H, W], metres along the camera's axis to what a pixel shows, where the source knows it.
+    camera: what took the picture, where the source knows it.
+    pose: float64 [4, 4], from the camera's coordinates (x to the right, y down, z forward, metres) to the world's, where the
+    source knows it.
     """
 
     image: NDArray[np.uint8]
@@ -36,6 +41,9 @@ class Frame:
     truth_ids: NDArray[np.uint16] | None = None
     damage: str = ""
     stale: bool = False
+    depth: NDArray[np.float32] | None = None
+    camera: Camera | None = None
+    pose: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

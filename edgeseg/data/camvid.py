@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgeseg.core.classes import IGNORE_ID, STREET_CLASSES, STREET_PALETTE
 from edgeseg.core.errors import EdgesegError, UsageError, did_you_mean
-from edgeseg.data.classes import IGNORE_ID, STREET_CLASSES, STREET_PALETTE
 from edgeseg.data.files import id_table, images_in, read_image, read_labels
 from edgeseg.data.protocol import Sample
 

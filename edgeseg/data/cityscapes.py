@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgeseg.core.classes import IGNORE_ID
 from edgeseg.core.errors import EdgesegError
-from edgeseg.data.classes import IGNORE_ID
 from edgeseg.data.files import id_table, read_image, read_labels
 from edgeseg.data.protocol import Sample
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from edgeseg.core.classes import IGNORE_ID
 from edgeseg.core.errors import EdgesegError
-from edgeseg.data.classes import IGNORE_ID
 from edgeseg.data.files import read_lines
 from edgeseg.data.palette import Colour, distinct_colours
 

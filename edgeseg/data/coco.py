@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeseg.core.classes import IGNORE_ID
 from edgeseg.core.errors import UsageError
-from edgeseg.data.classes import IGNORE_ID
 from edgeseg.data.coco_file import TERMS, CocoPicture, read_pictures
 from edgeseg.data.palette import distinct_colours
 from edgeseg.data.protocol import Sample

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeseg.core.classes import IGNORE_ID
 from edgeseg.core.errors import EdgesegError, UsageError, did_you_mean
-from edgeseg.data.classes import IGNORE_ID
 from edgeseg.data.coco_masks import check_segmentation, draw_segmentation, has_pixels
 from edgeseg.data.files import read_image
 

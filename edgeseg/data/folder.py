@@ -12,9 +12,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from edgeseg.core.classes import IGNORE_ID
 from edgeseg.core.errors import EdgesegError
 from edgeseg.data.class_list import read_class_list
-from edgeseg.data.classes import IGNORE_ID
 from edgeseg.data.files import id_table, images_in, read_image, read_labels, read_lines
 from edgeseg.data.protocol import Sample
 

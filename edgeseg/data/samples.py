@@ -14,7 +14,8 @@ __all__ = ["Sample", "Samples", "open_samples"]
 def open_samples(address: str, split: str) -> Samples:
     """Opens one split of a data set.
 
-    address: `camvid:DIR[,sequences=A+B]`, `cityscapes:DIR`, `coco:DIR[,classes=person+car]`, `folder:DIR` or `street:frames=N,seed=S`.
+    address: `camvid:DIR[,sequences=A+B]`, `cityscapes:DIR`, `coco:DIR[,classes=person+car]`, `folder:DIR` or
+    `street:frames=N,seed=S`.
     split: "train", "val", or what else the data set has; the street's is its seed.
     Raises UsageError for an address that can't be read, EdgesegError for a data set that is not sound.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeseg.data.classes import STREET_CLASSES, STREET_PALETTE
+from edgeseg.core.classes import STREET_CLASSES, STREET_PALETTE
 from edgeseg.data.instances import Instances, InstanceSample
 from edgeseg.data.street_samples import StreetSamples
 

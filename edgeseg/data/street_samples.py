@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 
+from edgeseg.core.classes import STREET_CLASSES, STREET_PALETTE
 from edgeseg.core.errors import UsageError
-from edgeseg.data.classes import STREET_CLASSES, STREET_PALETTE
 from edgeseg.data.protocol import Sample
-from edgeseg.data.street import Street, StreetView
+from edgeseg.synthetic import Street, StreetView
 
 
 class StreetSamples:

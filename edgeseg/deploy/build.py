@@ -14,8 +14,8 @@ from edgeseg.core.errors import EngineError, MissingPackageError, UsageError, di
 from edgeseg.deploy.tensorrt_api import Request, Serialized, Watcher, capabilities, serialize
 from edgeseg.runtime import engine_file
 from edgeseg.runtime.engine_file import ANY, FOLDER, Device, EngineFile, EngineKey
-from edgeseg.runtime.gpu import find_gpu
-from edgeseg.runtime.tensorrt_package import BUILDERS, install_line, installed_builders, load_builder
+from edgeseg.runtime.gpu.driver import find_gpu
+from edgeseg.runtime.gpu.tensorrt_package import BUILDERS, install_line, installed_builders, load_builder
 
 PRECISIONS = ("fp32", "fp16", "int8")
 PORTABLE = "8.0+"

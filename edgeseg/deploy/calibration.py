@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgeseg.core.bundle import Bundle
 from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.core.provenance import unplaced
-from edgeseg.data.instances import open_instances
+from edgeseg.data.instance_samples import open_instances
 from edgeseg.data.samples import open_samples
 from edgeseg.vision.fit import stretch
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.data.samples import Samples, open_samples
-from edgeseg.data.street import Street
 from edgeseg.streaming.opening import open_source
 from edgeseg.streaming.source import Source
+from edgeseg.synthetic import Street
 
 Named = tuple[str, NDArray[np.uint8]]
 """A frame's name, and its image, uint8 [H, W, 3] BGR."""

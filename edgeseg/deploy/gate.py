@@ -11,13 +11,13 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from edgeseg.bench.accuracy import judge
-from edgeseg.bench.instance_accuracy import judge_instances
 from edgeseg.core.bundle import Bundle
 from edgeseg.core.errors import EdgesegError
 from edgeseg.deploy.calibration import Part
 from edgeseg.deploy.qdq import quantise
 from edgeseg.deploy.weights import beside_weights
+from edgeseg.evaluate.accuracy import judge
+from edgeseg.evaluate.instance_accuracy import judge_instances
 from edgeseg.runtime.cpu import usable_cores
 from edgeseg.runtime.instances import InstanceSegmenter
 from edgeseg.runtime.ort import OnnxRuntimeEngine

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.bench.instance_accuracy import class_map
 from edgeseg.core.errors import EdgesegError, EngineError
 from edgeseg.core.masks import InstanceMasks, Masks, SemanticMask
 from edgeseg.core.result import EngineInfo
 from edgeseg.data.instances import Instances
 from edgeseg.deploy.agreement import Difference, Things
+from edgeseg.evaluate.instance_accuracy import class_map
 from edgeseg.runtime.segmenter import InstanceSegmenter, SemanticSegmenter
 from edgeseg.vision.disagreement import Views, disagreement_sheet
 from edgeseg.vision.metrics import ConfusionMatrix

@@ -9,13 +9,13 @@ from importlib.util import find_spec
 from edgeseg.core.bundle import Bundle
 from edgeseg.core.errors import MissingPackageError, UsageError, did_you_mean
 from edgeseg.core.packages import install_line
-from edgeseg.runtime import tensorrt_package
 from edgeseg.runtime.cpu import usable_cores
 from edgeseg.runtime.engine import Engine
 from edgeseg.runtime.engine_file import Device, find_engine
 from edgeseg.runtime.golden import check_golden
-from edgeseg.runtime.gpu import find_gpu
-from edgeseg.runtime.tensorrt_package import installed_builders, load_builder
+from edgeseg.runtime.gpu import tensorrt_package
+from edgeseg.runtime.gpu.driver import find_gpu
+from edgeseg.runtime.gpu.tensorrt_package import installed_builders, load_builder
 
 PACKAGE_OF = {"tensorrt": "tensorrt", "openvino": "openvino", "onnxruntime": "onnxruntime"}
 """Engine -> the package that it needs; tensorrt_rtx may take tensorrt's place."""
@@ -141,7 +141,7 @@ def open_engine(bundle: Bundle, choice: Choice, threads: int | None = None) -> E
 
 def _opened(bundle: Bundle, choice: Choice, threads: int) -> Engine:
     if choice.engine == "tensorrt":
-        from edgeseg.runtime.trt import open_tensorrt
+        from edgeseg.runtime.gpu.tensorrt import open_tensorrt
 
         return open_tensorrt(bundle, choice.precision, choice.reason)
     graph = bundle.graph(choice.graph)
@@ -167,7 +167,7 @@ def graph_of(engine: str) -> dict[str, str]:
         case "openvino":
             from edgeseg.runtime.openvino import GRAPH_OF
         case "tensorrt":
-            from edgeseg.runtime.trt import GRAPH_OF
+            from edgeseg.runtime.gpu.tensorrt import GRAPH_OF
         case _:
             from edgeseg.runtime.ort import GRAPH_OF
     return GRAPH_OF

@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 from edgeseg.core.bundle import Bundle
 from edgeseg.core.catalog import catalog
 from edgeseg.core.errors import EngineError
-from edgeseg.runtime.gpu import find_gpu
-from edgeseg.runtime.tensorrt_package import install_line
+from edgeseg.runtime.gpu.driver import find_gpu
+from edgeseg.runtime.gpu.tensorrt_package import install_line
 
 FORMAT = 1
 FOLDER = "trt"

@@ -15,7 +15,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as Unsupp
 from edgeseg.core.errors import EngineError
 from edgeseg.core.result import EngineInfo
 from edgeseg.runtime.cpu import cpu_name
-from edgeseg.runtime.gpu import find_gpu
+from edgeseg.runtime.gpu.driver import find_gpu
 
 GRAPH_OF = {"fp32": "fp32", "fp16": "fp16", "int8": "int8"}
 """Precision asked for -> the bundle's graph that gives it."""

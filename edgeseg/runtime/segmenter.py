@@ -44,6 +44,6 @@ def load(
 def _segmenter_class(bundle: Bundle, choice: Choice) -> Callable[..., SemanticSegmenter | InstanceSegmenter]:
     if choice.engine != "tensorrt":
         return InstanceSegmenter if bundle.task == "instances" else SemanticSegmenter
-    from edgeseg.runtime.gpu_segmenter import GpuInstanceSegmenter, GpuSemanticSegmenter
+    from edgeseg.runtime.gpu.segmenter import GpuInstanceSegmenter, GpuSemanticSegmenter
 
     return GpuInstanceSegmenter if bundle.task == "instances" else GpuSemanticSegmenter

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.data.classes import IGNORE_ID
+from edgeseg.core.classes import IGNORE_ID
 from edgeseg.train.recipe import View
 
 PADDING_BGR = (104, 116, 124)

@@ -21,7 +21,7 @@ def compute_without_dilation(network: nn.Module) -> None:
     """Has the depth-wise, dilated 3x3 convolutions of the network (bias-free, stride 1, same size) compute so on a CPU."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and _is_meant(module):
-            module.forward = partial(_forward, module)
+            module.forward = partial(_forward, module)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def convolve(conv: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 
 from edgeseg.core.bundle import GOLDEN, write_bundle
+from edgeseg.core.classes import IGNORE_ID
 from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.core.golden_frame import pack
-from edgeseg.data.classes import IGNORE_ID
-from edgeseg.data.street import Street
 from edgeseg.models import INSTANCE_MODELS, build_model
 from edgeseg.models.layers import SegmentationNetwork
 from edgeseg.models.yolact import DeployedYolact, Yolact
+from edgeseg.synthetic import Street
 from edgeseg.train.checkpoint import About, load_weights, read_about
 from edgeseg.train.graph import OPSET, Deployed, DeployedInstances, store_halves, to_onnx, version
 from edgeseg.train.normalise import Normalise

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.data.classes import IGNORE_ID
+from edgeseg.core.classes import IGNORE_ID
 from edgeseg.data.protocol import Samples
 from edgeseg.train.augment import augment
 from edgeseg.train.recipe import View

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.data.classes import IGNORE_ID
+from edgeseg.core.classes import IGNORE_ID
 from edgeseg.data.instances import mask_boxes
 from edgeseg.data.packed import PackedInstances
 from edgeseg.train.augment import PADDING_BGR, placement, recoloured

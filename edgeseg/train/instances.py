@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from edgeseg.core.errors import UsageError
 from edgeseg.core.provenance import split_of
-from edgeseg.data.instances import InstanceSamples, open_instances
+from edgeseg.data.instance_samples import open_instances
+from edgeseg.data.instances import InstanceSamples
 from edgeseg.models import build_model
 from edgeseg.models.yolact import DeployedYolact, Yolact
 from edgeseg.train.instance_augment import CopyPaste, Target

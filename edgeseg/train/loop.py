@@ -24,9 +24,9 @@ from torch import Tensor, nn
 from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.models import INSTANCE_MODELS
 from edgeseg.train import checkpoint, diary
-from edgeseg.train.instances import InstanceTask
 from edgeseg.train.dilated import compute_without_dilation
 from edgeseg.train.frozen import backbone_of, freeze_blocks, freeze_norm
+from edgeseg.train.instances import InstanceTask
 from edgeseg.train.peers import Peers, joined
 from edgeseg.train.qat import Rounding
 from edgeseg.train.recipe import Recipe
@@ -203,7 +203,7 @@ class _Run:
         decay = min(self.recipe.ema, (1 + done) / (10 + done))
         current, averages = self.network.state_dict(), self.averaged.state_dict()
         floats = [name for name, mean in averages.items() if mean.is_floating_point()]
-        torch._foreach_lerp_([averages[name] for name in floats], [current[name] for name in floats], 1 - decay)
+        torch._foreach_lerp_([averages[name] for name in floats], [current[name] for name in floats], 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
         for name in averages.keys() - set(floats):
             averages[name].copy_(current[name])
 
@@ -229,7 +229,13 @@ class _Run:
             palette=task.palette,
             input_size=task.input_size,
             terms=self.terms,
-            training={**recipe, "epochs": self.epochs, "steps": self.epochs * task.feed.steps, "epochs_done": self.epoch, **ranges},
+            training={
+                **recipe,
+                "epochs": self.epochs,
+                "steps": self.epochs * task.feed.steps,
+                "epochs_done": self.epoch,
+                **ranges,
+            },
             metrics=(measured,) if math.isfinite(figure) else (),
         )
         if figure > self.best:

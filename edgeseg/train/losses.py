@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgeseg.data.classes import IGNORE_ID
+from edgeseg.core.classes import IGNORE_ID
 from edgeseg.models.layers import ConvNorm, upsample
 from edgeseg.train.recipe import Objective
 

@@ -215,7 +215,9 @@ class Recipe:
         if self.frozen_blocks < 0:
             raise UsageError(f"--frozen-blocks is {self.frozen_blocks}: give 0 or more")
         if self.repeat and (len(self.repeat) != len(self.data) or min(self.repeat) < 1):
-            raise UsageError(f"--repeat {' '.join(map(str, self.repeat))}: give 1 or more for each --data, in their order")
+            raise UsageError(
+                f"--repeat {' '.join(map(str, self.repeat))}: give 1 or more for each --data, in their order"
+            )
         for name in ("copy_paste", "mosaic"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}: give a share from 0 to 1")

@@ -1,11 +1,11 @@
 """A training run as a file: TOML whose keys are the fields of `Recipe`, with data and weights below a folder of data.
 
-    model = "fast-scnn"
-    data = ["camvid:camvid@train+val", "street:frames=900,seed=2000"]
-    backbone = "weights/mobilenetv2.pt"
-    steps = 10000
-    [view]
-    crop = [480, 352]
+model = "fast-scnn"
+data = ["camvid:camvid@train+val", "street:frames=900,seed=2000"]
+backbone = "weights/mobilenetv2.pt"
+steps = 10000
+[view]
+crop = [480, 352]
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from edgeseg.train.recipe import Objective, Recipe, View
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib
+    import tomli as tomllib  # pyright: ignore[reportMissingImports]
 
 PATHS = ("start", "backbone", "teacher")
 """Fields that name a file."""

@@ -13,9 +13,9 @@ from torch import Tensor
 from edgeseg.core.bundle import Bundle
 from edgeseg.core.catalog import open_bundle
 from edgeseg.core.errors import EdgesegError, UsageError
+from edgeseg.models.deeplabv3plus import DeepLabV3PlusMobileNetV2, is_deeplab, load_deeplab
 from edgeseg.models.folding import HALF, unfold
 from edgeseg.models.layers import SegmentationNetwork
-from edgeseg.models.deeplabv3plus import DeepLabV3PlusMobileNetV2, is_deeplab, load_deeplab
 from edgeseg.models.mobilenet import DEEPLAB_HALF_RANGE, half_range, load_backbone, read_folded
 from edgeseg.train.checkpoint import SUFFIX, fill_what_fits, read_tensors, read_terms
 from edgeseg.train.frozen import backbone_of

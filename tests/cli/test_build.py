@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edgeseg.cli import main
-from edgeseg.runtime.gpu import find_gpu
+from edgeseg.runtime.gpu.driver import find_gpu
 
 pytest.importorskip("tensorrt_rtx", reason="pip install tensorrt-rtx: it builds engines without a GPU")
 

@@ -12,7 +12,7 @@ import pytest
 from edgeseg.cli import main
 from edgeseg.core.bundle import Bundle
 from edgeseg.runtime.engine_file import Device, EngineKey, kept_engines, write
-from edgeseg.runtime.tensorrt_package import installed_builders, load_builder
+from edgeseg.runtime.gpu.tensorrt_package import installed_builders, load_builder
 
 CONTENT = b"what TensorRT serialized" * 40
 BUILDER = next(iter(installed_builders()), "")
@@ -144,7 +144,7 @@ def test_without_any_tensorrt_the_remedy_installs_one(
 ) -> None:
     orin = Device("tensorrt", "10.3.0", "linux-aarch64", "Orin", "8.7")
     write(mine, EngineKey.wanted(mine, "fp32", orin), CONTENT)
-    monkeypatch.setattr("edgeseg.runtime.tensorrt_package.find_spec", lambda _: None)
+    monkeypatch.setattr("edgeseg.runtime.gpu.tensorrt_package.find_spec", lambda _: None)
     (finding,) = engines(capsys)
     assert "builder is tensorrt, here none" in finding["said"]
     assert "install" in finding["remedy"] and "edgeseg build mine --precision fp32" in finding["remedy"]

@@ -14,8 +14,8 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, M
 from edgeseg.cli import main
 from edgeseg.data.camvid import UNLABELLED
 from edgeseg.data.samples import open_samples
-from edgeseg.data.street import Street
 from edgeseg.runtime.segmenter import load
+from edgeseg.synthetic import Street
 
 ON_CPU = ("--engine", "onnxruntime", "--precision", "fp32")
 

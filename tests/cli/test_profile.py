@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeseg.bench.profile import plan
-from edgeseg.bench.profile.clip import write_street
-from edgeseg.bench.profile.rows import Row
 from edgeseg.cli import main
-from tests.bench.profile_rows import drawn_row
+from edgeseg.profile import plan
+from edgeseg.profile.clip import write_street
+from edgeseg.profile.rows import Row
 from tests.conftest import CLASSES, COLOURS_BGR
+from tests.profile.profile_rows import drawn_row
 
 
 @pytest.fixture(autouse=True)

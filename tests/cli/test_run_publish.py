@@ -10,7 +10,7 @@ import pytest
 from mcap.reader import make_reader
 
 from edgeseg.cli import main
-from tests.streaming.sinks.protobuf import fields
+from tests.streaming.protobuf import fields
 
 FRAMES = 8
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgeseg.data.street import Street, StreetView
+from edgeseg.synthetic import Street, StreetView
 
 
 @pytest.fixture(scope="session")

@@ -76,5 +76,5 @@ def test_drives_are_taken_by_name_and_splits_together(tmp_path: Path) -> None:
     assert len(open_samples(address, "train+val")) == 4
     with pytest.raises(UsageError, match="no sequence 'D'; known: A, B"):
         open_samples(f"{address},sequences=D", "train")
-    with pytest.raises(UsageError, match="'sequence=A' in .* is not sequences=DRIVE"):
+    with pytest.raises(UsageError, match=r"'sequence=A' in .* is not sequences=DRIVE"):
         open_samples(f"{address},sequence=A", "train")

@@ -10,7 +10,7 @@ import pytest
 
 from edgeseg.core.errors import EdgesegError
 from edgeseg.data.cityscapes import Cityscapes
-from edgeseg.data.street import StreetView
+from edgeseg.synthetic import StreetView
 
 NAMES = ("aachen_000000_000019", "bonn_000001_000019")
 FULL_ID_OF = np.array([23, 11, 17, 7, 8, 21, 20, 13, 26, 24, 25], np.uint8)

@@ -18,7 +18,7 @@ from edgeseg.core import rle
 from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.data.coco import Coco
 from edgeseg.data.samples import open_samples
-from edgeseg.data.street import StreetView
+from edgeseg.synthetic import StreetView
 
 WIDTH, HEIGHT = 96, 64
 PERSON, CAR, TIE = 1, 3, 32

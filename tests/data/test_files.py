@@ -12,7 +12,7 @@ from PIL import Image
 
 from edgeseg.core.errors import EdgesegError
 from edgeseg.data.files import id_table, images_in, read_image, read_labels
-from edgeseg.data.street import StreetView
+from edgeseg.synthetic import StreetView
 
 STREET_IDS = id_table({i: i for i in range(11)})
 IMAGE = np.zeros((6, 8, 3), np.uint8)

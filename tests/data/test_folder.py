@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
+from edgeseg.core.classes import STREET_CLASSES
 from edgeseg.core.errors import EdgesegError
-from edgeseg.data.classes import STREET_CLASSES
 from edgeseg.data.folder import LabelFolder
-from edgeseg.data.street import StreetView
+from edgeseg.synthetic import StreetView
 
 
 def put(root: Path, name: str, view: StreetView, split: str = "", ending: str = ".png") -> None:

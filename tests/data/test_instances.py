@@ -17,10 +17,11 @@ from pycocotools.coco import COCO
 from edgeseg.core import rle
 from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.data.coco_instances import CocoInstances
-from edgeseg.data.instances import Instances, open_instances
+from edgeseg.data.instance_samples import open_instances
+from edgeseg.data.instances import Instances
 from edgeseg.data.packed import PackedInstances
-from edgeseg.data.street import StreetView
 from edgeseg.data.street_samples import StreetSamples
+from edgeseg.synthetic import StreetView
 
 WIDTH, HEIGHT = 96, 64
 PERSON, CAR = 1, 3

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.profile_rows import drawn_row
+from tests.profile.profile_rows import drawn_row
 
 DEMOS = Path(__file__).parents[2] / "demos"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgeseg.streaming.outgoing import Outbox
-from edgeseg.streaming.sinks.shm import FOLDER, ShmChannel
+from edgeseg.streaming.publish.shm import FOLDER, ShmChannel
 from tests.streaming.scene import CLASSES, scene_bundle, scene_result
 
 DEMO = Path(__file__).parents[2] / "demos" / "02_robot_masks.py"

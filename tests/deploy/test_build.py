@@ -18,8 +18,8 @@ from edgeseg.core.errors import BundleError, EngineError, MissingPackageError, U
 from edgeseg.deploy.build import PRECISIONS, build, choose_builder, plan, precisions
 from edgeseg.deploy.tensorrt_api import Request, capabilities, failure, serialize
 from edgeseg.runtime.engine_file import FOLDER, Device, EngineFile, find_engine
-from edgeseg.runtime.gpu import find_gpu
-from edgeseg.runtime.tensorrt_package import install_line, load_builder
+from edgeseg.runtime.gpu.driver import find_gpu
+from edgeseg.runtime.gpu.tensorrt_package import install_line, load_builder
 
 trt = pytest.importorskip("tensorrt_rtx", reason="pip install tensorrt-rtx: it builds engines without a GPU")
 
@@ -266,10 +266,10 @@ def test_a_kind_of_gpu_that_can_not_be_built_for_is_answered_with_those_that_can
 def test_without_tensorrt_the_line_that_installs_it_is_this_platform_s(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, machine: str, jetson: bool, line: str
 ) -> None:
-    monkeypatch.setattr("edgeseg.runtime.tensorrt_package.find_spec", lambda _: None)
+    monkeypatch.setattr("edgeseg.runtime.gpu.tensorrt_package.find_spec", lambda _: None)
     monkeypatch.setattr("platform.machine", lambda: machine)
     release = tmp_path / "nv_tegra_release"
-    monkeypatch.setattr("edgeseg.runtime.tensorrt_package.JETSON", release)
+    monkeypatch.setattr("edgeseg.runtime.gpu.tensorrt_package.JETSON", release)
     if jetson:
         release.write_text("# R36 (release), REVISION: 4.7\n")
     with pytest.raises(MissingPackageError, match=line):

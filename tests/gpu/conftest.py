@@ -11,9 +11,9 @@ import pytest
 from edgeseg.core.bundle import Bundle
 from edgeseg.core.catalog import open_bundle
 from edgeseg.deploy.build import build, choose_builder, plan
-from edgeseg.runtime.cuda import Cuda
-from edgeseg.runtime.gpu import find_gpu
-from edgeseg.runtime.tensorrt_package import installed_builders
+from edgeseg.runtime.gpu.cuda import Cuda
+from edgeseg.runtime.gpu.driver import find_gpu
+from edgeseg.runtime.gpu.tensorrt_package import installed_builders
 
 
 @pytest.fixture(autouse=True)
@@ -28,10 +28,10 @@ def cuda(request: pytest.FixtureRequest, gpu: None) -> Iterator[Cuda]:
     """The GPU, through each driver that is installed."""
     if request.param == "pycuda":
         pytest.importorskip("pycuda", reason="pycuda is not installed")
-        from edgeseg.runtime.cuda_pycuda import PyCuda as Driver
+        from edgeseg.runtime.gpu.cuda_pycuda import PyCuda as Driver
     else:
         pytest.importorskip("cuda.bindings", reason="cuda-bindings is not installed")
-        from edgeseg.runtime.cuda_bindings import CudaBindings as Driver
+        from edgeseg.runtime.gpu.cuda_bindings import CudaBindings as Driver
     driver = Driver()
     yield driver
     driver.close()

@@ -10,9 +10,9 @@ import pytest
 
 from edgeseg.core.catalog import open_bundle
 from edgeseg.core.errors import EngineError
-from edgeseg.runtime.cuda import Cuda
+from edgeseg.runtime.gpu.cuda import Cuda
 from edgeseg.vision.decode import decode
-from tests.runtime import kernel_checks
+from tests.runtime.gpu import kernel_checks
 
 pytestmark = pytest.mark.gpu
 

@@ -13,12 +13,12 @@ from edgeseg.core.errors import EngineError
 from edgeseg.core.masks import SemanticMask
 from edgeseg.runtime.engine_file import Device, find_engine
 from edgeseg.runtime.golden import check_golden
-from edgeseg.runtime.gpu_segmenter import SLOTS, GpuInstanceSegmenter, GpuSemanticSegmenter
+from edgeseg.runtime.gpu.segmenter import SLOTS, GpuInstanceSegmenter, GpuSemanticSegmenter
+from edgeseg.runtime.gpu.tensorrt import TensorRtEngine, open_tensorrt
+from edgeseg.runtime.gpu.tensorrt_package import load_builder
 from edgeseg.runtime.instances import InstanceSegmenter
 from edgeseg.runtime.ort import OnnxRuntimeEngine
 from edgeseg.runtime.semantic import SemanticSegmenter
-from edgeseg.runtime.tensorrt_package import load_builder
-from edgeseg.runtime.trt import TensorRtEngine, open_tensorrt
 from edgeseg.streaming.opening import open_source
 from tests.gpu.conftest import with_engine
 from tests.runtime.coloured_halves import scene, write

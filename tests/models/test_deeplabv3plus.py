@@ -31,7 +31,9 @@ def folded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shapes += [torch.Size((256, 320, 1, 1)), torch.Size((256, 320, 1, 1)), torch.Size((256, 512, 1, 1))]
     tensors: dict[str, Tensor] = {}
     for index, shape in enumerate(shapes):
-        tensors[f"{index:02d}.weight"] = (torch.randn(shape, generator=generator) * (2 / shape[1:].numel()) ** 0.5).half()
+        tensors[f"{index:02d}.weight"] = (
+            torch.randn(shape, generator=generator) * (2 / shape[1:].numel()) ** 0.5
+        ).half()
         tensors[f"{index:02d}.bias"] = torch.rand(shape[0], generator=generator)
     path = tmp_path_factory.mktemp("weights") / "folded.pt"
     torch.save(tensors, path)
@@ -81,7 +83,9 @@ def test_folded_weights_mean_what_they_meant_in_tensorflow(folded: Path) -> None
     tensors = {name: value.float() for name, value in torch.load(folded, weights_only=True).items()}
     index = 0
 
-    def convolve(x: Tensor, stride: int = 1, dilation: int = 1, *, depthwise: bool = False, active: bool = True) -> Tensor:
+    def convolve(
+        x: Tensor, stride: int = 1, dilation: int = 1, *, depthwise: bool = False, active: bool = True
+    ) -> Tensor:
         nonlocal index
         weight, bias = tensors[f"{index:02d}.weight"], tensors[f"{index:02d}.bias"]
         index += 1

@@ -33,6 +33,7 @@ def test_multiply_accumulates_are_the_ones_that_the_docstring_names() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(384, 576), (352, 480), (96, 160)])
 def test_logits_come_raw_at_an_eighth_of_the_input(height: int, width: int) -> None:
+    torch.manual_seed(0)
     network = build_model("fast-scnn", 5).eval()
     with torch.inference_mode():
         logits = network(torch.randn(1, 3, height, width))

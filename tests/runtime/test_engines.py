@@ -14,7 +14,7 @@ from edgeseg.core.bundle import Bundle, write_bundle
 from edgeseg.core.errors import EngineError, MissingPackageError, UsageError
 from edgeseg.core.golden_frame import pack, unpack
 from edgeseg.runtime.choose import choose, open_engine
-from edgeseg.runtime.gpu import find_gpu
+from edgeseg.runtime.gpu.driver import find_gpu
 from tests.conftest import COLOURS_BGR, golden_frame, manifest, nearest_colour_graph
 
 ENGINES = [("onnxruntime", "fp32"), ("openvino", "fp32")]

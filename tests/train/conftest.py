@@ -10,7 +10,7 @@ import cv2
 import pytest
 import torch
 
-from edgeseg.data.street import Street
+from edgeseg.synthetic import Street
 from edgeseg.train.recipe import Recipe, View
 
 Recipes = Callable[..., Recipe]

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from edgeseg.data.classes import IGNORE_ID
+from edgeseg.core.classes import IGNORE_ID
 from edgeseg.train.augment import augment
 from edgeseg.train.recipe import View
 

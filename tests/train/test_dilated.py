@@ -13,7 +13,9 @@ from edgeseg.train.dilated import compute_without_dilation
 
 
 @pytest.mark.parametrize("mixed", [False, True])
-@pytest.mark.parametrize(("groups", "dilation"), [(128, 2), (128, 4), (128, 7), (128, 12), (128, 23), (128, 30), (1, 4)])
+@pytest.mark.parametrize(
+    ("groups", "dilation"), [(128, 2), (128, 4), (128, 7), (128, 12), (128, 23), (128, 30), (1, 4)]
+)
 def test_a_convolution_learns_as_torchs_own_in_float32(groups: int, dilation: int, mixed: bool) -> None:
     torch.manual_seed(groups + dilation)
     layer: nn.Module = ConvNorm(128, 128, 3, groups=groups, dilation=dilation)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeseg.core.classes import IGNORE_ID
 from edgeseg.core.errors import EdgesegError, UsageError
 from edgeseg.data.camvid import CamVid
-from edgeseg.data.classes import IGNORE_ID
 from edgeseg.data.protocol import Sample, Samples
 from edgeseg.train import feed, schedule
 from edgeseg.train.feed import Batch, Feed

@@ -12,8 +12,8 @@ import pytest
 from edgeseg.core.bundle import Bundle
 from edgeseg.core.errors import UsageError
 from edgeseg.core.masks import InstanceMasks
-from edgeseg.data.street import Street
 from edgeseg.runtime.segmenter import load
+from edgeseg.synthetic import Street
 from edgeseg.train.export import export
 from edgeseg.train.loop import train
 from edgeseg.train.recipe import Recipe, View

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from edgeseg.core.classes import STREET_CLASSES, STREET_PALETTE
 from edgeseg.core.errors import UsageError
-from edgeseg.data.classes import STREET_CLASSES, STREET_PALETTE
 from edgeseg.models import build_model
 from edgeseg.train import diary, loop
 from edgeseg.train.checkpoint import BEST, WEIGHTS, About, load_weights, read_about, read_tensors, save_weights

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd import gradcheck
 
+from edgeseg.core.classes import IGNORE_ID
 from edgeseg.core.errors import UsageError
-from edgeseg.data.classes import IGNORE_ID
 from edgeseg.train.losses import (
     class_weights,
     dice_loss,

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from edgeseg.core.bundle import Bundle
+from edgeseg.core.classes import STREET_CLASSES, STREET_PALETTE
 from edgeseg.core.errors import EdgesegError, UsageError
-from edgeseg.data.classes import STREET_CLASSES, STREET_PALETTE
 from edgeseg.data.samples import open_samples
-from edgeseg.data.street import Street
 from edgeseg.deploy import qdq
 from edgeseg.deploy import ranges as int8_ranges
 from edgeseg.deploy.graph import plain, read_graph
@@ -26,6 +25,7 @@ from edgeseg.deploy.ranges import METHODS, collect
 from edgeseg.models import INSTANCE_MODELS, MODELS, build_model
 from edgeseg.models.layers import SegmentationNetwork
 from edgeseg.models.yolact import Yolact
+from edgeseg.synthetic import Street
 from edgeseg.train import loop
 from edgeseg.train.checkpoint import About, read_about, read_tensors, save_weights
 from edgeseg.train.export import answers, export, reference_outputs

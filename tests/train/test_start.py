@@ -121,7 +121,9 @@ def test_terms_go_from_start_to_start_and_none_is_told_twice(tmp_path: Path) -> 
 def test_a_backbone_that_has_seen_coco_says_so(tmp_path: Path) -> None:
     torch.save({"51.weight": torch.zeros(256, 320, 1, 1)}, tmp_path / "deeplab.pt")
     terms = terms_with_start("Streets: free", None, tmp_path / "deeplab.pt")
-    assert terms.startswith("Streets: free; begun from weights trained on COCO 2014 trainval without minival and Pascal")
+    assert terms.startswith(
+        "Streets: free; begun from weights trained on COCO 2014 trainval without minival and Pascal"
+    )
 
 
 def test_what_the_teacher_was_trained_on_is_told(tmp_path: Path) -> None:

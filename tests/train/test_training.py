@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from edgeseg.core.bundle import Bundle
+from edgeseg.core.classes import STREET_CLASSES
 from edgeseg.core.errors import EdgesegError, UsageError
-from edgeseg.data.classes import STREET_CLASSES
-from edgeseg.data.street import Street
 from edgeseg.models import build_model
+from edgeseg.synthetic import Street
 from edgeseg.train import semantic
 from edgeseg.train.checkpoint import load_weights, read_about, save_weights
 from edgeseg.train.export import export

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeseg.core.classes import STREET_CLASSES, STREET_PALETTE
 from edgeseg.core.masks import InstanceMasks
-from edgeseg.data.classes import STREET_CLASSES, STREET_PALETTE
 from edgeseg.vision.captions import Captions, Tag, hud, tags_of
 from edgeseg.vision.overlay import colour_of_id
 

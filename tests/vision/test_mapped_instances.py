@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeseg.data.classes import STREET_CLASSES
-from edgeseg.data.street import Street
+from edgeseg.core.classes import STREET_CLASSES
+from edgeseg.synthetic import Street
 from edgeseg.vision.mapped_instances import mapped_instances
 
 

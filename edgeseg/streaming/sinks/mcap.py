@@ -13,7 +13,7 @@ from edgeseg.core.bundle import Bundle
 from edgeseg.core.errors import SinkError, UsageError
 from edgeseg.streaming.health import Health
 from edgeseg.streaming.outgoing import Outgoing
-from edgeseg.streaming.sinks.foxglove_messages import HEALTH, FoxgloveMessages, encoding_of
+from edgeseg.streaming.publish.foxglove_messages import HEALTH, FoxgloveMessages, encoding_of
 
 FLUSH_NS = 500_000_000
 

@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator
 from threading import Event
 
+from edgeseg.core.classes import STREET_CLASSES
 from edgeseg.core.errors import UsageError
 from edgeseg.core.masks import SemanticMask
 from edgeseg.core.result import Frame
-from edgeseg.data.classes import STREET_CLASSES
-from edgeseg.data.street import Street
 from edgeseg.streaming.sources.base import BaseSource
 from edgeseg.streaming.sources.query import Number, Size, parse_query
+from edgeseg.synthetic import Street
 
 PARAMETERS = {
     "seed": Number(1, 0, 2**31 - 1),

@@ -26,8 +26,8 @@ from edgeseg.streaming.health import Health
 from edgeseg.streaming.outgoing import Outbox
 from edgeseg.streaming.sinks import mcap as recording
 from edgeseg.streaming.sinks.mcap import McapChannel
+from tests.streaming.protobuf import fields
 from tests.streaming.scene import HEIGHT, WIDTH, disc, scene_bundle, scene_result
-from tests.streaming.sinks.protobuf import fields
 
 ROOT = Path(__file__).parents[3]
 

@@ -8,8 +8,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from edgeseg.core.classes import STREET_CLASSES
 from edgeseg.core.errors import UsageError
-from edgeseg.data.classes import STREET_CLASSES
 from edgeseg.streaming.sources.street import StreetSource
 
 SMALL = "size=96x64"

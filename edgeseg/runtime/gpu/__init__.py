@@ -1,0 +1,1 @@
+"""TensorRT and CUDA: the same masks with nothing but them leaving the GPU."""
