@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+FRAMES_A_SEED = 18
+"""Frames of a rendered street that are taken of one seed, before the next."""
 
 
 def unplaced(address: str) -> str:
@@ -25,13 +28,15 @@ def split_of(address: str) -> tuple[str, str]:
 
 
 def trained_on(training: Mapping[str, Any], address: str, split: str) -> bool:
-    """Returns whether a model has seen these very images, so that a figure over them says nothing about unseen ones.
+    """Returns whether a model may have seen some of these images, so that a figure over them says nothing about unseen ones.
 
     training: what a bundle says of its training: in "data" KIND:NAME or KIND:NAME@SPLIT, without a split: train. address,
-    split: what is to be judged on; a folder counts by its own name, not by where it lies. Streets have no splits: their
-    seeds tell them apart. What the weights were trained on that this training began from is not known here.
+    split: what is to be judged on; a folder counts by its own name, not by where it lies. Parts of one data set are unseen
+    only if their splits, drives (`sequences=`, `hold-out=`), folds or seeds can't meet. What the weights were trained on that
+    this training began from is not known here.
     """
-    return _named(address, split) in {_named(*_divided(str(entry))) for entry in training.get("data", ())}
+    judged = _part_of(address, split)
+    return any(_may_meet(judged, _part_of(*_divided(str(entry)))) for entry in training.get("data", ()))
 
 
 def _divided(entry: str) -> tuple[str, str]:
@@ -39,5 +44,59 @@ def _divided(entry: str) -> tuple[str, str]:
     return address, split or "train"
 
 
-def _named(address: str, split: str) -> tuple[str, str]:
-    return unplaced(address), "" if address.startswith("street:") else split
+class _Part(NamedTuple):
+    """Some images of a data set. drives: those meant, or all but those where `all_but`; None = all."""
+
+    name: str
+    splits: frozenset[str]
+    drives: frozenset[str] | None
+    all_but: bool
+    fold: str
+    seeds: range
+
+
+def _part_of(address: str, split: str) -> _Part:
+    kind, _, where = unplaced(address).partition(":")
+    folder, *given = where.split(",") if kind != "street" else ["", *where.split(",")]
+    options = dict(option.partition("=")[::2] for option in given)
+    splits = frozenset(split.split("+"))
+    drives: frozenset[str] | None = None
+    all_but = False
+    if "sequences" in options:
+        drives = frozenset(options["sequences"].split("+"))
+    elif "hold-out" in options:
+        drives, all_but, splits = (
+            frozenset(options["hold-out"].split("+")),
+            split == "train",
+            frozenset(("train", "val")),
+        )
+    return _Part(f"{kind}:{folder}", splits, drives, all_but, options.get("fold", ""), _seeds(options))
+
+
+def _seeds(options: Mapping[str, str]) -> range:
+    """Of a rendered street, the seeds that its frames are of, FRAMES_A_SEED each."""
+    frames, seed = options.get("frames", ""), options.get("seed", "1000")
+    if not (frames.isdecimal() and seed.isdecimal()):
+        return range(0)
+    return range(int(seed), int(seed) + -(-int(frames) // FRAMES_A_SEED))
+
+
+def _may_meet(one: _Part, other: _Part) -> bool:
+    if one.name != other.name:
+        return False
+    if one.name == "street:":
+        return max(one.seeds.start, other.seeds.start) < min(one.seeds.stop, other.seeds.stop)
+    if one.fold and one.fold == other.fold:
+        return one.splits == other.splits
+    return (one.fold != "" or other.fold != "" or bool(one.splits & other.splits)) and _drives_meet(one, other)
+
+
+def _drives_meet(one: _Part, other: _Part) -> bool:
+    if one.drives is None or other.drives is None or (one.all_but and other.all_but):
+        return True
+    if not one.all_but and not other.all_but:
+        return bool(one.drives & other.drives)
+    some, but = (other, one) if one.all_but else (one, other)
+    assert some.drives is not None
+    assert but.drives is not None
+    return not some.drives <= but.drives

@@ -19,8 +19,9 @@ UNLABELLED = len(STREET_CLASSES)
 class CamVid:
     """One split, or several as "train+val", in the order of the file names.
 
-    sequences: the drives to take, by the beginning of the file names ("0006R0"); empty = all. Frames of one drive are near
-    duplicates: a model is judged honestly on drives that it never saw.
+    sequences: the drives to take, by the beginning of the file names ("0006R0"); empty = all. hold_out: drives of train and val
+    together that "val" then means, and "train" all others. Frames of one drive are near duplicates: a model is judged honestly
+    on drives that it never saw.
     Raises UsageError for a sequence that the splits do not have; EdgesegError for an empty split and an image without labels at
     opening, for files that are not sound at reading.
     """
@@ -29,14 +30,19 @@ class CamVid:
     palette = STREET_PALETTE
     terms = "CamVid: personal and research use, non-commercial"
 
-    def __init__(self, root: Path, split: str, sequences: Sequence[str] = ()) -> None:
-        self._images = [image for part in split.split("+") for image in _images_of(root, part)]
+    def __init__(self, root: Path, split: str, sequences: Sequence[str] = (), hold_out: Sequence[str] = ()) -> None:
+        if hold_out and split not in ("train", "val"):
+            raise UsageError(f"{root}: no split {split!r} where a drive is held out: give train or val")
+        parts = ("train", "val") if hold_out else split.split("+")
+        self._images = [image for part in parts for image in _images_of(root, part)]
+        sequences = sequences or hold_out
         if sequences:
             known = sorted({_sequence_of(image) for image in self._images})
             for name in sequences:
                 if name not in known:
                     raise UsageError(f"{root}, {split}: no sequence {name!r}; {did_you_mean(name, known)}")
-            self._images = [image for image in self._images if _sequence_of(image) in sequences]
+            wanted = not hold_out or split == "val"
+            self._images = [image for image in self._images if (_sequence_of(image) in sequences) == wanted]
         for image in self._images:
             if not _label_of(image).is_file():
                 raise EdgesegError(f"{_label_of(image)}: missing, the labels of {image.name}; unpack CamVid anew")

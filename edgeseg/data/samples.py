@@ -14,7 +14,8 @@ __all__ = ["Sample", "Samples", "open_samples"]
 def open_samples(address: str, split: str) -> Samples:
     """Opens one split of a data set.
 
-    address: `camvid:DIR[,sequences=A+B]`, `cityscapes:DIR`, `coco:DIR[,classes=person+car]`, `folder:DIR` or
+    address: `camvid:DIR[,sequences=A+B|,hold-out=A]`, `cityscapes:DIR`, `coco:DIR[,classes=person+car][,fold=1/5]`, `facade:DIR`,
+    `folder:DIR` or
     `street:frames=N,seed=S`.
     split: "train", "val", or what else the data set has; the street's is its seed.
     Raises UsageError for an address that can't be read, EdgesegError for a data set that is not sound.
@@ -23,6 +24,7 @@ def open_samples(address: str, split: str) -> Samples:
         "camvid": _camvid,
         "cityscapes": _cityscapes,
         "coco": _coco,
+        "facade": _facade,
         "folder": _label_folder,
         "street": _street,
     }
@@ -35,8 +37,12 @@ def open_samples(address: str, split: str) -> Samples:
 def _camvid(where: str, split: str) -> Samples:
     from edgeseg.data.camvid import CamVid
 
-    folder, options = _options("camvid", where, {"sequences": "DRIVE+DRIVE, to take those alone"})
-    return CamVid(_folder(folder), split, options.get("sequences", "").split("+") if options else ())
+    known = {"sequences": "DRIVE+DRIVE, to take those alone", "hold-out": "DRIVE+DRIVE, which the split val then means"}
+    folder, options = _options("camvid", where, known)
+    sequences, hold_out = (options[name].split("+") if name in options else () for name in known)
+    if sequences and hold_out:
+        raise UsageError(f"'camvid:{where}' has sequences= and hold-out=: give one of them")
+    return CamVid(_folder(folder), split, sequences, hold_out)
 
 
 def _cityscapes(where: str, split: str) -> Samples:
@@ -47,9 +53,18 @@ def _cityscapes(where: str, split: str) -> Samples:
 
 def _coco(where: str, split: str) -> Samples:
     from edgeseg.data.coco import Coco
+    from edgeseg.data.folds import parse_fold
 
-    folder, options = _options("coco", where, {"classes": "NAME+NAME, COCO's categories to tell apart"})
-    return Coco(_folder(folder), split, options.get("classes", "person").split("+"))
+    known = {"classes": "NAME+NAME, COCO's categories to tell apart", "fold": "K/N, to hold out one part of N"}
+    folder, options = _options("coco", where, known)
+    categories = options.get("classes", "person").split("+")
+    return Coco(_folder(folder), split, categories, parse_fold(options["fold"]) if "fold" in options else None)
+
+
+def _facade(where: str, split: str) -> Samples:
+    from edgeseg.data.facade import Facade
+
+    return Facade(_folder(where), split)
 
 
 def _label_folder(where: str, split: str) -> Samples:

@@ -6,6 +6,7 @@ import threading
 
 from edgeseg.core.classes import STREET_CLASSES, STREET_PALETTE
 from edgeseg.core.errors import UsageError
+from edgeseg.core.provenance import FRAMES_A_SEED
 from edgeseg.data.protocol import Sample
 from edgeseg.synthetic import Street, StreetView
 
@@ -17,7 +18,6 @@ class StreetSamples:
     Raises UsageError for less than one frame.
     """
 
-    FRAMES_A_SEED = 18
     SPACING = 331
     SIZES = ((1280, 720), (960, 540), (640, 360))
 
@@ -44,7 +44,7 @@ class StreetSamples:
         """Returns a frame's name and all that is known of it."""
         if not 0 <= index < self._frames:
             raise IndexError(index)
-        turn, position = divmod(index, self.FRAMES_A_SEED)
+        turn, position = divmod(index, FRAMES_A_SEED)
         # A street renders one frame at a time; training asks from several threads.
         with self._rendering:
             drive = self._drive_of(self._first + turn, self.SIZES[turn % len(self.SIZES)])

@@ -74,6 +74,9 @@ def test_drives_are_taken_by_name_and_splits_together(tmp_path: Path) -> None:
     both = open_samples(f"{address},sequences=A+C", "train+val")
     assert [both[index][0] for index in range(len(both))] == ["A_1", "A_2", "C_1"]
     assert len(open_samples(address, "train+val")) == 4
+    for split, names in (("val", ["A_1", "A_2"]), ("train", ["B_1", "C_1"])):
+        part = open_samples(f"{address},hold-out=A", split)
+        assert [part[index][0] for index in range(len(part))] == names
     with pytest.raises(UsageError, match="no sequence 'D'; known: A, B"):
         open_samples(f"{address},sequences=D", "train")
     with pytest.raises(UsageError, match=r"'sequence=A' in .* is not sequences=DRIVE"):
