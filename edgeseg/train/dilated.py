@@ -97,7 +97,8 @@ class _Windows(torch.autograd.Function):
         for tap, here, there in _taps(x.shape[-2], x.shape[-1], ctx.dilation):
             of_kernel[:, tap] = (gradient[here] * pixels[there]).sum((0, 1, 2))
             of_pixels[there].addcmul_(gradient[here], kernel[:, tap])
-        return of_pixels.permute(0, 3, 1, 2), of_kernel.view_as(weight), None
+        # In the weight's own layout, which is what gradients are shared in among processes.
+        return of_pixels.permute(0, 3, 1, 2), torch.empty_like(weight).copy_(of_kernel.view_as(weight)), None
 
 
 Window = tuple[slice, slice, slice]
