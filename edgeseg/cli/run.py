@@ -33,7 +33,7 @@ class Run:
     fault://. Several share the engine in turn. Without one: camera 0 if there is one, else 20 s of the built-in street, and it
     says which."""
 
-    model: Annotated[str, tyro.conf.arg(metavar="NAME|PATH")] = "fast-scnn-street"
+    model: Annotated[str, tyro.conf.arg(metavar="NAME|PATH")] = "deeplabv3plus-mobilenetv2-street"
     """A model's name or folder (see `edgeseg models`)."""
 
     engine: str = "auto"

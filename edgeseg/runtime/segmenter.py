@@ -14,7 +14,7 @@ from edgeseg.runtime.stage import Segmenter, Stage
 
 __all__ = ["DEFAULT_MODEL", "InstanceSegmenter", "Segmenter", "SemanticSegmenter", "Stage", "load"]
 
-DEFAULT_MODEL = "fast-scnn-street"
+DEFAULT_MODEL = "deeplabv3plus-mobilenetv2-street"
 
 
 def load(
