@@ -10,6 +10,7 @@ from typing import Annotated
 
 import tyro
 
+from edgeseg import __version__
 from edgeseg.cli.build import Build
 from edgeseg.cli.doctor import Doctor
 from edgeseg.cli.eval import Eval
@@ -44,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb and returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     # A service manager's stop is a Ctrl-C: what was recorded is finished.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if list(sys.argv[1:] if arguments is None else arguments) == ["--version"]:
+        print(f"edgeseg {__version__}")
+        return 0
     try:
         with missing_packages_explained():
             return _parse(arguments).execute()

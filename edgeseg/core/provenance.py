@@ -58,7 +58,8 @@ class _Part(NamedTuple):
 def _part_of(address: str, split: str) -> _Part:
     kind, _, where = unplaced(address).partition(":")
     folder, *given = where.split(",") if kind != "street" else ["", *where.split(",")]
-    options = dict(option.partition("=")[::2] for option in given)
+    pairs = (option.partition("=") for option in given)
+    options = {name: value for name, _, value in pairs}
     splits = frozenset(split.split("+"))
     drives: frozenset[str] | None = None
     all_but = False

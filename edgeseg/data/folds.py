@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from edgeseg.core.errors import UsageError
 
 
-class Fold(NamedTuple):
+@dataclass(frozen=True)
+class Fold:
     """Part `number` of `count`, from 1: the split "val" is that part, "train" all others."""
 
     number: int

@@ -59,6 +59,13 @@ def train(recipe: Recipe) -> Path:
                 if peers.first:
                     entry = run.close_epoch(loss, begun)
                     progress.update(task, note=_note(entry, run.task.figure))
+                    if not progress.console.is_terminal:
+                        # A bar is drawn on a terminal alone; a log file is to show that work goes on.
+                        left = (run.epochs - run.epoch) * entry.seconds / 60
+                        note = _note(entry, run.task.figure)
+                        progress.console.print(
+                            f"{note}  of {run.epochs} epochs, {entry.seconds:.0f} s, {left:.0f} min left"
+                        )
                     if run.left_out > steps * MOST_LEFT_OUT:
                         progress.console.print(
                             f"epoch {run.epoch}: {run.left_out} of {steps} steps left out, their gradient was not "

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import edgeseg
 from edgeseg.cli import main
 
 
@@ -93,3 +94,8 @@ def test_wrong_usage_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
         main(["run", "--no-such-option"])
     assert caught.value.code == 2
     assert "no-such-option" in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"edgeseg {edgeseg.__version__}\n"

@@ -194,3 +194,17 @@ def test_a_run_learns_from_ones_own_folder(recipe: Recipes, two_classes: Path) -
     about = read_about(train(recipe(data=(address,), val=address, epochs=1)))
     assert about.classes == ("thing", "other")
     assert 0 <= about.metrics[0]["miou"] <= 1
+
+
+def test_each_epoch_is_told_where_no_terminal_shows_a_bar(recipe: Recipes, capsys: pytest.CaptureFixture[str]) -> None:
+    train(recipe(epochs=2))
+    told = capsys.readouterr().err
+    assert "epoch 1  loss " in told
+    assert "epoch 2  loss " in told
+    assert "of 2 epochs" in told
+
+
+def test_a_run_is_as_many_whole_epochs_as_make_the_steps(recipe: Recipes) -> None:
+    # Eight images, four a step: two steps an epoch.
+    training = read_about(train(recipe(epochs=None, steps=5))).training
+    assert (training["epochs"], training["steps"], training["epochs_done"]) == (3, 6, 3)
