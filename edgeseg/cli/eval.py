@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from edgeseg.cli.clashes import data_folder, refuse_clashes
 from edgeseg.cli.output import check_json_file, console_beside, write_json
 from edgeseg.core.errors import UsageError
 
@@ -61,6 +62,7 @@ class Eval:
         from edgeseg.core.catalog import open_bundle
 
         check_json_file(self.json)
+        refuse_clashes([data_folder(self.data)], {"--worst": self.worst, "--json": self.json})
         console = console_beside(self.json)
         bundle = open_bundle(self.model)
         things = bundle.task == "instances"

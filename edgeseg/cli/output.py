@@ -37,8 +37,13 @@ def write_json(json_file: str | None, document: Any) -> None:
     if json_file == "-":
         sys.stdout.write(text)
         return
-    target = Path(json_file)
+    # A link is followed: what it points to is replaced, and the link stays.
+    target = Path(json_file).resolve()
     try:
+        if target.exists() and not target.is_file():
+            # A device or a pipe takes what is written to it; a file in its place would be somebody's loss.
+            target.write_text(text, encoding="utf-8")
+            return
         with tempfile.NamedTemporaryFile("w", dir=target.parent, prefix=f".{target.name}-", delete=False) as draft:
             draft.write(text)
         Path(draft.name).replace(target)

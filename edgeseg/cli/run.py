@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from edgeseg.cli.clashes import refuse_clashes
 from edgeseg.cli.output import check_json_file, console_beside, write_json
 from edgeseg.core.errors import BundleError, EdgesegError, UsageError
 
@@ -96,6 +97,8 @@ class Run:
         from edgeseg.streaming.pipeline import Stream
 
         check_json_file(self.json)
+        written = {"--output": self.output, "--masks": self.masks, "--record": self.record, "--json": self.json}
+        refuse_clashes(self.source, written)
         if self.max_frames is not None and self.max_frames < 1:
             raise UsageError(f"--max-frames {self.max_frames}: give 1 or more")
         console = console_beside(self.json)

@@ -1,0 +1,50 @@
+"""An output is never an input: told before anything is opened, since what is replaced is gone."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from edgeseg.core.errors import UsageError
+from edgeseg.core.provenance import split_of
+
+IMAGES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+
+
+def refuse_clashes(inputs: Iterable[str], outputs: Mapping[str, str | Path | None]) -> None:
+    """inputs: files, folders or globs as they were given; addresses of other kinds clash with nothing. outputs: by option, files,
+    or folders to write pictures into; None and "-" are none.
+
+    Raises UsageError where a file that would be written is one that would be read, links followed, or lies in a folder that is.
+    """
+    sources = [(given, path) for given in inputs for path in _paths(given)]
+    for option, value in outputs.items():
+        output = None if value is None or str(value) == "-" else Path(value)
+        if output is None or not output.exists() or not (output.is_file() or output.is_dir()):
+            continue
+        for given, source in sources:
+            if _meet(output, source):
+                raise UsageError(f"{option} {output} would write over what is read, {given}: choose another place")
+
+
+def data_folder(address: str) -> str:
+    """Returns the folder of labelled images, KIND:FOLDER[,...][@SPLIT]; "" where they have none."""
+    kind, _, where = address.partition(":")
+    return "" if kind == "street" else split_of(where.partition(",")[0])[0]
+
+
+def _paths(given: str) -> list[Path]:
+    if not given or "://" in given:
+        return []
+    path = Path(given).expanduser()
+    return [path] if path.exists() else [Path(found) for found in glob.glob(given)]  # noqa: PTH207 - a whole pattern
+
+
+def _meet(output: Path, source: Path) -> bool:
+    if output.samefile(source):
+        return True
+    if output.is_dir():
+        # Masks are named after the pictures that they are of.
+        return source.is_file() and source.suffix.lower() in IMAGES and source.resolve().parent == output.resolve()
+    return source.is_dir() and source.resolve() in output.resolve().parents
