@@ -12,13 +12,18 @@ from PIL import Image
 
 from edgeseg.core.errors import EdgesegError
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".webp"})
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 UNKNOWN = -1
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Returns the image files of a folder, in the order of their names; none where there is no such folder."""
-    return sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    """Returns the image files of a folder, in the order of their names; none where there is no such folder.
+
+    What is hidden is none: beside each file that a Mac copies lies one of its attributes, `._NAME.jpg`.
+    """
+    return sorted(
+        path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    )
 
 
 def read_lines(path: Path, advice: str) -> list[str]:

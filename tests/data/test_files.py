@@ -93,3 +93,9 @@ def test_images_are_found_by_their_ending_in_the_order_of_their_names(tmp_path: 
         (tmp_path / name).touch()
     assert [path.name for path in images_in(tmp_path)] == ["a.png", "b.JPG"]
     assert images_in(tmp_path / "nowhere") == []
+
+
+def test_what_is_hidden_is_no_image(tmp_path: Path) -> None:
+    for name in ("a.tif", "b.tiff", "._a.jpg", ".hidden.png"):
+        (tmp_path / name).touch()
+    assert [path.name for path in images_in(tmp_path)] == ["a.tif", "b.tiff"]

@@ -34,7 +34,9 @@ class ImagesSource(BaseSource):
         # A folder may have brackets in its name, so that it is asked for first.
         found = folder.iterdir() if folder.is_dir() else _found(folder_or_pattern)
         try:
-            images = [path for path in found if path.suffix.lower() in ENDINGS and path.is_file()]
+            # Beside each file that a Mac copies lies a hidden one of its attributes, `._NAME.jpg`.
+            shown = (path for path in found if not path.name.startswith("."))
+            images = [path for path in shown if path.suffix.lower() in ENDINGS and path.is_file()]
         except PermissionError as error:
             raise SourceError(f"{folder} may not be read by this user: check its permissions") from error
         if not images:

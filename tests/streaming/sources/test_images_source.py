@@ -25,6 +25,7 @@ def test_numbers_in_names_count_as_numbers(tmp_path: Path) -> None:
     for number in (10, 9, 1, 100):
         save(tmp_path / f"frame{number}.png", picture(number))
     (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "._frame1.png").write_bytes(b"attributes of a Mac's file")
     with ImagesSource(str(tmp_path)) as source:
         assert (source.live, source.frames) == (False, 4)
         frames = list(source)
