@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -35,16 +36,40 @@ def data_folder(address: str) -> str:
 
 
 def _paths(given: str) -> list[Path]:
+    if given.startswith("fault://"):
+        # The source that is made to misbehave stands last, and is read as any other.
+        given = given.partition("inner=")[2]
     if not given or "://" in given:
         return []
     path = Path(given).expanduser()
-    return [path] if path.exists() else [Path(found) for found in glob.glob(given)]  # noqa: PTH207 - a whole pattern
+    return [path] if path.exists() else [Path(found) for found in glob.glob(given, recursive=True)]  # noqa: PTH207 - a whole pattern
 
 
 def _meet(output: Path, source: Path) -> bool:
     if output.samefile(source):
         return True
     if output.is_dir():
-        # Masks are named after the pictures that they are of.
-        return source.is_file() and source.suffix.lower() in IMAGES and source.resolve().parent == output.resolve()
-    return source.is_dir() and source.resolve() in output.resolve().parents
+        # Masks are named after the pictures that they are of; a folder of links to pictures shares them with theirs.
+        pictures = [source] if source.is_file() else source.iterdir()
+        read = {path.resolve().parent for path in pictures if path.suffix.lower() in IMAGES and path.is_file()}
+        return output.resolve() in read
+    return source.is_dir() and (source.resolve() in output.resolve().parents or _holds(source, output))
+
+
+def _holds(folder: Path, file: Path) -> bool:
+    """Returns whether a link below the folder, hard or symbolic, of a file or of a folder, leads to the file."""
+    wanted, seen = file.stat(), set[str]()
+    for at, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(at)
+        if real in seen:
+            folders.clear()  # links may go round in circles
+            continue
+        seen.add(real)
+        for name in names:
+            try:
+                found = Path(at, name).stat()
+            except OSError:
+                continue  # a link to nothing is read by nobody
+            if os.path.samestat(found, wanted):
+                return True
+    return False

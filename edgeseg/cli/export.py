@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from edgeseg.cli.clashes import refuse_clashes
 from edgeseg.cli.output import check_json_file, console_beside, write_json
 from edgeseg.core.errors import EdgesegError, UsageError
 
@@ -50,6 +51,8 @@ class Export:
         from edgeseg.train.export import export
 
         check_json_file(self.json)
+        written = {"--json": self.json, "--labels": self.labels, "--dynamic-batch": self.dynamic_batch}
+        refuse_clashes([str(self.checkpoint)], written)
         self._check_variants()
         console = console_beside(self.json)
         bundle = Bundle.open(export(self.checkpoint, self.out, size=self.input_size))

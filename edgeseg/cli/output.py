@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -27,6 +28,15 @@ def check_json_file(json_file: str | None) -> None:
         raise UsageError(f"--json {json_file}: the folder {Path(json_file).parent} does not exist; create it first")
     if json_file and json_file != "-" and Path(json_file).is_dir():
         raise UsageError(f"--json {json_file}: that is a folder; name a file in it")
+    if json_file and json_file != "-":
+        target = Path(json_file).resolve()
+        # A regular file is replaced, which its own mode would not stop: whoever made it read-only wants it kept.
+        if target.exists() and not (os.access(target, os.W_OK) and target.stat().st_mode & 0o222):
+            raise UsageError(f"--json {json_file}: that file is read-only; choose another place")
+        if (target.is_file() or not target.exists()) and not os.access(target.parent, os.W_OK | os.X_OK):
+            raise UsageError(
+                f"--json {json_file}: the folder {target.parent} can't be written to; choose another place"
+            )
 
 
 def write_json(json_file: str | None, document: Any) -> None:

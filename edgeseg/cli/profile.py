@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from edgeseg.cli.clashes import data_folder, refuse_clashes
 from edgeseg.cli.output import check_json_file, console_beside, write_json
 from edgeseg.core.errors import UsageError
 
@@ -278,6 +279,9 @@ class Profile:
         from edgeseg.profile.tables import placed
 
         check_json_file(self.json)
+        read = [*map(data_folder, self.data), *(str(path) for path in (self.clip, self.read) if path is not None)]
+        written = {"--json": self.json, "--csv": self.csv, "--markdown": self.markdown, "--html": self.html}
+        refuse_clashes([*read, *map(str, self.compare or ())], written)
         for name, low in (("rounds", 1), ("seconds", 0.2), ("live_fps", 1), ("sustained", 1)):
             value = getattr(self, name)
             if value is not None and value < low:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from edgeseg.cli.clashes import data_folder, refuse_clashes
 from edgeseg.cli.output import check_json_file, console_beside, write_json
 from edgeseg.core.errors import EdgesegError
 
@@ -67,6 +68,7 @@ class Quantize:
         from edgeseg.deploy.quantize import PRECISIONS, Wishes, quantize
 
         check_json_file(self.json)
+        refuse_clashes([data_folder(self.data)], {"--json": self.json})
         console = console_beside(self.json)
         bundle = open_bundle(self.bundle)
         precisions = PRECISIONS if self.precision == "all" else (self.precision,)
