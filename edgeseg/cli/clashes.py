@@ -13,9 +13,12 @@ from edgeseg.core.provenance import split_of
 IMAGES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
-def refuse_clashes(inputs: Iterable[str], outputs: Mapping[str, str | Path | None]) -> None:
+def refuse_clashes(
+    inputs: Iterable[str], outputs: Mapping[str, str | Path | None], *, pictures_alone: bool = False
+) -> None:
     """inputs: files, folders or globs as they were given; addresses of other kinds clash with nothing. outputs: by option, files,
-    or folders to write pictures into; None and "-" are none.
+    or folders to write pictures into; None and "-" are none. pictures_alone: of a folder only its pictures are read, so that the
+    figures of the last time may be written over.
 
     Raises UsageError where a file that would be written is one that would be read, links followed, or lies in a folder that is.
     """
@@ -25,7 +28,8 @@ def refuse_clashes(inputs: Iterable[str], outputs: Mapping[str, str | Path | Non
         if output is None or not output.exists() or not (output.is_file() or output.is_dir()):
             continue
         for given, source in sources:
-            if _meet(output, source):
+            figures = pictures_alone and source.is_dir() and output.is_file() and output.suffix.lower() not in IMAGES
+            if not figures and _meet(output, source):
                 raise UsageError(f"{option} {output} would write over what is read, {given}: choose another place")
 
 

@@ -98,7 +98,7 @@ class Run:
 
         check_json_file(self.json)
         written = {"--output": self.output, "--masks": self.masks, "--record": self.record, "--json": self.json}
-        refuse_clashes([*self.source, self.background or ""], written)
+        refuse_clashes([*self.source, self.background or ""], written, pictures_alone=True)
         if self.max_frames is not None and self.max_frames < 1:
             raise UsageError(f"--max-frames {self.max_frames}: give 1 or more")
         console = console_beside(self.json)

@@ -73,14 +73,13 @@ def test_an_output_that_is_an_input_is_refused_before_anything_opens(
     assert {path: path.read_bytes() for path in photos.rglob("*") if path.is_file()} == before
 
 
-def test_masks_beside_a_clip_and_a_new_file_in_a_folder_that_is_read_are_no_clash(
+def test_masks_beside_a_clip_and_figures_in_a_folder_that_is_read_are_no_clash(
     bundle_folder: Path, photos: Path
 ) -> None:
-    assert (
-        main(["run", "pngs", "--model", str(bundle_folder), "--no-view", "--masks", "masks", "--json", "pngs/n.json"])
-        == 0
-    )
-    assert json.loads(Path("pngs/n.json").read_text())["delivered"] == 2
+    line = ["run", "pngs", "--model", str(bundle_folder), "--no-view", "--masks", "masks", "--json", "pngs/n.json"]
+    for _again in range(2):
+        assert main(line) == 0
+        assert json.loads(Path("pngs/n.json").read_text())["delivered"] == 2
 
 
 def test_json_goes_into_a_pipe_and_a_device_and_behind_a_link(tmp_path: Path) -> None:
