@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from edgeseg.core.errors import UsageError
+from edgeseg.core.image_files import IMAGE_SUFFIXES
 from edgeseg.core.provenance import split_of
-
-IMAGES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
 def refuse_clashes(
@@ -28,7 +27,9 @@ def refuse_clashes(
         if output is None or not output.exists() or not (output.is_file() or output.is_dir()):
             continue
         for given, source in sources:
-            figures = pictures_alone and source.is_dir() and output.is_file() and output.suffix.lower() not in IMAGES
+            figures = (
+                pictures_alone and source.is_dir() and output.is_file() and output.suffix.lower() not in IMAGE_SUFFIXES
+            )
             if not figures and _meet(output, source):
                 raise UsageError(f"{option} {output} would write over what is read, {given}: choose another place")
 
@@ -55,7 +56,7 @@ def _meet(output: Path, source: Path) -> bool:
     if output.is_dir():
         # Masks are named after the pictures that they are of; a folder of links to pictures shares them with theirs.
         pictures = [source] if source.is_file() else source.iterdir()
-        read = {path.resolve().parent for path in pictures if path.suffix.lower() in IMAGES and path.is_file()}
+        read = {path.resolve().parent for path in pictures if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()}
         return output.resolve() in read
     return source.is_dir() and (source.resolve() in output.resolve().parents or _holds(source, output))
 

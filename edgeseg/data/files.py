@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgeseg.core.errors import EdgesegError
+from edgeseg.core.image_files import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 UNKNOWN = -1
 
 

@@ -261,8 +261,10 @@ def learning_rate(done: float, recipe: Recipe) -> float:
 
 
 def _optimiser(parameters: list[nn.Parameter], backbone: set[int], recipe: Recipe) -> torch.optim.Optimizer:
-    """Weight decay holds for convolution kernels, not for biases and batch norm. backbone: ids of parameters with a rate of
-    their own; "factor" of a group is what its rate is a multiple of the recipe's by."""
+    """Weight decay holds for convolution kernels, not for biases and batch norm.
+
+    backbone: ids of the parameters that learn at `recipe.backbone_lr` times the rate; a group carries its multiple as "factor".
+    """
     groups: list[dict[str, Any]] = []
     for inside, factor in ((False, 1.0), (True, recipe.backbone_lr)):
         own = [p for p in parameters if (id(p) in backbone) == inside]

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgeseg.core.errors import SinkError
+from edgeseg.core.image_files import IMAGE_SUFFIXES
 from edgeseg.core.masks import InstanceMasks, SemanticMask
 from edgeseg.core.result import Frame, Result
 
 INSTANCES = "instances.jsonl"
-IMAGE_ENDINGS = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
 class MasksSink:
@@ -65,7 +65,7 @@ class MasksSink:
 
     def _name(self, frame: Frame) -> str:
         image = Path(frame.source)
-        if "://" in frame.source or image.suffix.lower() not in IMAGE_ENDINGS:
+        if "://" in frame.source or image.suffix.lower() not in IMAGE_SUFFIXES:
             return f"frame_{frame.index:06d}.png"
         name = f"{image.stem}.png"
         if name in self._names:  # a.jpg beside a.png, or of the same name in another folder

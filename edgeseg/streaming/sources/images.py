@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.core.errors import SourceError
+from edgeseg.core.image_files import IMAGE_SUFFIXES
 from edgeseg.core.result import Frame
 from edgeseg.streaming.sources.base import BaseSource, damaged_frame
-
-ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 class ImagesSource(BaseSource):
@@ -36,12 +35,14 @@ class ImagesSource(BaseSource):
         try:
             # Beside each file that a Mac copies lies a hidden one of its attributes, `._NAME.jpg`.
             shown = (path for path in found if not path.name.startswith("."))
-            images = [path for path in shown if path.suffix.lower() in ENDINGS and path.is_file()]
+            images = [path for path in shown if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
         except PermissionError as error:
             raise SourceError(f"{folder} may not be read by this user: check its permissions") from error
         if not images:
             kind = "the folder" if folder.is_dir() else "what fits"
-            raise SourceError(f"no images in {kind} {folder_or_pattern}: looked for {', '.join(ENDINGS)}")
+            raise SourceError(
+                f"no images in {kind} {folder_or_pattern}: looked for {', '.join(sorted(IMAGE_SUFFIXES))}"
+            )
         self._paths = sorted(images, key=_natural_key)
         self.frames = len(self._paths)
         self._closed = False
